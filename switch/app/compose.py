@@ -1,0 +1,103 @@
+"""From a checked configuration to the rooms of signalling and policy, connected; nothing is opened."""
+
+import random
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+
+from switch.auth.authenticator import Authenticator
+from switch.call.exchange import Announcer, CallSettings, Exchange
+from switch.clock import Wheel, boottime, wall
+from switch.config import Configuration
+from switch.facts.line import LineLife
+from switch.facts.settings import AccountSettings
+from switch.facts.snapshot import Snapshot
+from switch.registrar.registrar import Registrar
+from switch.settings import HostPort
+from switch.sip.outbox import Outbox
+from switch.transaction.transactions import Transactions
+from switch.transport.local import LocalFlow
+from switch.trunk.build import build_trunk
+from switch.trunk.trunk import Trunks
+from switch.usage.caps import Caps
+from switch.usage.cycle import DAYS_TO_BILLING, Calendar
+from switch.usage.meter import Meters
+
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+def calendar_of(account: AccountSettings) -> Calendar:
+    """The billing calendar of an account (terms 4(a))."""
+    start = account.activation_requested + timedelta(days=DAYS_TO_BILLING)
+    return Calendar(start, account.time_zone)
+
+
+def build_exchange(
+    found: Configuration,
+    lives: Mapping[str, LineLife],
+    announcer: Announcer,
+    listening: Mapping[str, Sequence[HostPort]],
+    nonce_key: bytes,
+) -> Exchange:
+    """The rooms of signalling and policy, connected; nothing is opened."""
+    settings, sip = found.settings, found.settings.sip
+    wheel, outbox = Wheel(), Outbox()
+    boot_id = BOOT_ID.read_text().strip() if BOOT_ID.exists() else ""
+    timings = found.timings()
+    transactions = Transactions(wheel, outbox, timings)
+    facts = found.snapshot(lives)
+    flows = LocalFlow(listening, sip.public_address)
+    trunks = Trunks(
+        build_trunk(entry, flows, nonce_key, wheel, transactions, outbox)
+        for entry in settings.trunks
+    )
+    return Exchange(
+        wheel=wheel,
+        outbox=outbox,
+        transactions=transactions,
+        timings=timings,
+        registrar=Registrar(found.registrar_limits(), wheel, outbox),
+        authenticator=_authenticator(found, facts, nonce_key),
+        trunks=trunks,
+        meters=Meters(
+            wheel,
+            outbox,
+            settings.usage.threshold_ms,
+            boot=boot_id,
+            counted=settings.usage.counted,
+            percentages=settings.usage.percentages,
+        ),
+        caps=Caps(wheel, outbox),
+        facts=facts,
+        rules=found.rules,
+        routes=found.routes,
+        voice=settings.emergency,
+        settings=call_settings(found),
+        announcer=announcer,
+        local_flow=flows,
+        wall=lambda now: now + (wall() - boottime()),
+        draw=random.random,
+        calendar=calendar_of,
+        boot_id=boot_id,
+    )
+
+
+def _authenticator(found: Configuration, facts: Snapshot, key: bytes) -> Authenticator:
+    sip = found.settings.sip
+    return Authenticator(
+        sip.realm, key, int(wall()), facts.ha1, sip.digest_algorithms, sip.nonce_lifetime_s
+    )
+
+
+def call_settings(found: Configuration) -> CallSettings:
+    """What all calls share, from the sections that it is spread over."""
+    sip, emergency = found.settings.sip, found.settings.emergency
+    return CallSettings(
+        host=emergency.location_source,
+        ring_timeout_s=sip.ring_timeout_s,
+        session_expires_s=sip.session_expires_s,
+        min_se_s=sip.min_se_s,
+        no_100_s=emergency.no_100_s,
+        emergency_pdd_s=emergency.emergency_pdd_s,
+        auth_invite=sip.auth_invite,
+    )

@@ -1,0 +1,182 @@
+"""Taking the configuration files over while calls go on: check, build, and only then swap.
+
+Everything that can fail or take long happens before the first value is swapped, and off the loop: a
+reload that fails leaves the running configuration as it is, and the next one starts afresh. Facts,
+rules, routes, limits and carriers are swapped; bindings, counters and dialogs are not touched. What
+can't change while the switch runs (addresses, the realm) keeps its running value and is named.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from switch import config as configuration
+from switch.app.compose import call_settings
+from switch.call.exchange import Exchange
+from switch.clock import boottime, wall
+from switch.config import Configuration
+from switch.console.commands import CommandRefused
+from switch.console.line_life import LineLives
+from switch.facts.snapshot import Snapshot
+from switch.store.alarm import Alarm
+from switch.toml import ConfigError
+from switch.trunk.build import build_trunk
+from switch.trunk.settings import TrunkSettings
+from switch.trunk.trunk import Trunk, Trunks
+
+# Sections, and keys of [sip], that are read once, at the start.
+FIXED_SECTIONS: Final = ("http", "log", "media", "usage", "demo")
+FIXED_SIP: Final = (
+    "udp",
+    "tcp",
+    "tls",
+    "tls_certificate",
+    "tls_key",
+    "public_address",
+    "realm",
+    "digest_algorithms",
+    "nonce_lifetime_s",
+    "nonce_key",
+    "t1_s",
+    "t2_s",
+    "t4_s",
+    "qualify_s",
+)
+
+
+class Reload:
+    """The configuration in force (`found`) and what became of the last attempt to change it."""
+
+    def __init__(
+        self,
+        found: Configuration,
+        exchange: Exchange,
+        lives: LineLives,
+        key: bytes,
+        alarm: Alarm,
+        done: Callable[[], None],
+    ) -> None:
+        """`key` makes the tokens of trunks' registrations; `done` performs what a swap led to."""
+        self.found = found
+        self.has_succeeded = True
+        self.applied_at = wall()
+        self._exchange = exchange
+        self._lives = lives
+        self._key = key
+        self._alarm = alarm
+        self._done = done
+        self._one_at_a_time = asyncio.Lock()
+
+    async def apply(self) -> list[str]:
+        """Take the files over; return the keys that wait for a restart.
+
+        CommandRefused when the files are wrong: nothing has changed then.
+        """
+        async with self._one_at_a_time:
+            try:
+                found = await asyncio.to_thread(_checked, self.found.path)
+                found, waiting = keep_fixed(found, self.found)
+                lives = dict(self._lives.lives)
+                facts = await asyncio.to_thread(found.snapshot, lives)
+                if lives != self._lives.lives:  # an operator was quicker
+                    facts = found.snapshot(self._lives.lives)
+                trunks = self._trunks(found.settings.trunks)
+            except ConfigError as error:
+                self.has_succeeded = False
+                self._alarm("config.refused", {"reason": str(error)})
+                raise CommandRefused("bad_config", str(error)) from None
+            except BaseException:
+                self.has_succeeded = False
+                raise
+            self._swap(found, facts, trunks)
+            self.has_succeeded, self.applied_at = True, wall()
+            self._alarm("config.applied", {"path": str(found.path), "needs_restart": waiting})
+            self._done()
+            return waiting
+
+    def _swap(self, found: Configuration, facts: Snapshot, trunks: list[Trunk]) -> None:
+        """Nothing here can fail or wait."""
+        exchange = self._exchange
+        self.found = found
+        facts = _with_lines_of_calls(facts, exchange)
+        exchange.rules, exchange.routes = found.rules, found.routes
+        exchange.voice, exchange.settings = found.settings.emergency, call_settings(found)
+        exchange.registrar.use(found.registrar_limits())
+        self._lives.use(facts)
+        for aor in list(exchange.registrar.aors()):
+            line = facts.lines.get(aor)
+            if line is None or not line.ha1:
+                exchange.registrar.remove(aor)
+        self._swap_trunks(trunks)
+
+    def _trunks(self, entries: Iterable[TrunkSettings]) -> list[Trunk]:
+        """The carriers of the new files: those that didn't change keep their state."""
+        exchange = self._exchange
+        before = {entry.id: entry for entry in self.found.settings.trunks}
+        known = exchange.trunks.by_id
+        return [
+            known[entry.id]
+            if before.get(entry.id) == entry and entry.id in known
+            else build_trunk(
+                entry,
+                exchange.local_flow,
+                self._key,
+                exchange.wheel,
+                exchange.transactions,
+                exchange.outbox,
+            )
+            for entry in entries
+        ]
+
+    def _swap_trunks(self, trunks: list[Trunk]) -> None:
+        """Calls that are up don't ask their trunk for anything, but they count on it."""
+        exchange, old, now = self._exchange, self._exchange.trunks, boottime()
+        swapped = Trunks(trunks)
+        swapped.peer_names = old.peer_names
+        exchange.trunks = swapped
+        for name, trunk in old.by_id.items():
+            if trunk not in trunks:
+                trunk.stop()
+                if name in swapped.by_id:
+                    swapped.by_id[name].calls = trunk.calls
+        for trunk in trunks:
+            if trunk not in old.by_id.values():
+                trunk.start(now)
+
+
+def keep_fixed(found: Configuration, running: Configuration) -> tuple[Configuration, list[str]]:
+    """`found` with the running values of what is read once; the keys where they differ."""
+    new, old = found.settings, running.settings
+    kept_sip = {key: getattr(old.sip, key) for key in FIXED_SIP}
+    waiting = [f"sip.{key}" for key, value in kept_sip.items() if getattr(new.sip, key) != value]
+    kept = {name: getattr(old, name) for name in FIXED_SECTIONS}
+    waiting += [name for name, value in kept.items() if getattr(new, name) != value]
+    settings = new.model_copy(update={**kept, "sip": new.sip.model_copy(update=kept_sip)})
+    return replace(found, settings=settings), waiting
+
+
+def _checked(path: Path) -> Configuration:
+    """The files, if nothing is wrong with them and the dial plan's own tests pass. ConfigError."""
+    found = configuration.load(path)
+    if problems := found.plan.run_tests():
+        raise ConfigError(problems)
+    return found
+
+
+def _with_lines_of_calls(facts: Snapshot, exchange: Exchange) -> Snapshot:
+    """Lines in live calls that the files no longer name: their calls are metered to the end, but
+    nobody can log in as them any more."""
+    old = exchange.facts
+    talking = {
+        line
+        for call in exchange.calls.values()
+        for line in (call.request.line, call.called_line)
+        if line is not None and line not in facts.lines and line in old.lines
+    }
+    if not talking:
+        return facts
+    gone = {line: replace(old.lines[line], ha1={}) for line in talking}
+    accounts = {line.account: old.accounts[line.account] for line in gone.values()}
+    return replace(facts, lines={**facts.lines, **gone}, accounts={**accounts, **facts.accounts})

@@ -1,0 +1,67 @@
+"""What a restart goes on from: the live state at the head of a journal segment, and its way back.
+
+The journal is the truth. Where it doesn't reach back (it was lost, or moved away), the database
+gives states, locations, minutes and registrations.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from switch.call.exchange import Exchange
+from switch.call.journal import live_records
+from switch.call.record import calendar_of
+from switch.call.restore import restore_calls
+from switch.clock import boottime, wall
+from switch.console.line_life import LineLives
+from switch.notice.ledger import Ledger
+from switch.store.alarm import Alarm
+from switch.store.journal import Journal
+from switch.store.read import Reader
+from switch.store.recall import Recalled, recall
+
+# A cycle is 31 days at most: the present one of every account, and the one before.
+_CYCLES_MS: Final = 62 * 86_400_000
+
+
+def restated(exchange: Exchange, lives: LineLives) -> Iterator[bytes]:
+    """All live state, for the head of a new journal segment."""
+    yield from exchange.registrar.records()
+    yield from exchange.authenticator.lockout.records(boottime(), wall())
+    yield from exchange.meters.live_records()
+    yield from exchange.caps.live_records(wall())
+    yield from live_records(exchange.calls.values())
+    yield from lives.records()
+
+
+async def go_on(
+    exchange: Exchange,
+    lives: LineLives,
+    ledger: Ledger,
+    journal: Journal,
+    reader: Reader,
+    alarm: Alarm,
+) -> None:
+    """Take everything back. Nothing is sent before the driver is started."""
+    utc_ms = round(wall() * 1000)
+    known = await recall(reader, utc_ms - _CYCLES_MS, utc_ms, alarm=alarm)
+    now, utc = boottime(), wall()
+    records = list(journal.replay())
+    lives.restore([*known.lives, *records])
+    exchange.registrar.restore(records or known.bindings, now, utc)
+    exchange.authenticator.lockout.take(records, now, utc)
+    for record in records:
+        exchange.meters.restore(record, now, utc)
+        exchange.caps.restore(record)
+    exchange.meters.restored()
+    _load_totals(exchange, known, now, utc)
+    ledger.restore(records)
+    restored = restore_calls(exchange, records, now)
+    if records:
+        exchange.outbox.note("switch.restored", records=len(records), calls=restored)
+
+
+def _load_totals(exchange: Exchange, known: Recalled, now: float, utc: float) -> None:
+    for line, n, by_direction, crossed in known.totals:
+        if line in exchange.facts.lines:
+            cycle = calendar_of(exchange, line).cycle(n)
+            exchange.meters.load(line, cycle, by_direction, crossed, now, utc)

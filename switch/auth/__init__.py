@@ -1,0 +1,1 @@
+"""Who is who: digest challenge and verdict, nonces, lock-out of guessing."""

@@ -1,0 +1,1 @@
+"""Calls: the B2BUA (RFC 7092). Read `incoming`, then `steps`, then the legs."""

@@ -1,0 +1,174 @@
+"""Announcements in the life of a call: what follows when one has ended.
+
+Two ways to speak. Early media (183) ends in a final response of the worker; the call then goes on to
+its next targets under a new To-tag, or is refused. Where a phone plays no early media, or made no
+offer, the words come in an answered call, which then is re-targeted by re-INVITE or ended by BYE.
+"""
+
+from typing import TYPE_CHECKING
+
+from policy.emergency_call import without_warning
+from policy.model import Action
+from switch.call import offers
+from switch.call.callee_leg import CalleeLeg
+from switch.call.destination import destination_groups, last_words
+from switch.call.ending import ENDINGS
+from switch.call.hunt import Hunt
+from switch.call.journal import answered_record
+from switch.call.leg import Leg
+from switch.call.state import CallState
+from switch.call.vocabulary import Acknowledge, Connect, Disconnect, Fail, Lost, Update, Updated
+from switch.routing.target import TargetKind
+
+if TYPE_CHECKING:
+    from switch.call.call import Call
+
+
+def is_announcement(leg: Leg | None) -> bool:
+    """Whether a media worker is at the other end."""
+    return isinstance(leg, CalleeLeg) and leg.target.kind is TargetKind.ANNOUNCEMENT
+
+
+def early_ended(call: "Call", leg: CalleeLeg, event: Fail, now: float) -> None:
+    """Early media is over: it was heard, could not be played, or a key was pressed."""
+    assert call.hunt is not None
+    call.exchange.announcer.release(leg.target.flow.remote[1])
+    call.disarm()
+    decision = call.decision
+    if call.last_words is not None:
+        call.finish(*call.last_words, now)
+    elif _goes_on(call, event.key):
+        call.try_next(now)
+    elif decision.action is Action.BLOCK and leg.dialog is None:
+        _block_unheard(call, now)
+    else:
+        slug = decision.reason if decision.action is not Action.CONNECT else "no_route"
+        call.finish(slug, ENDINGS[slug].status, now)
+
+
+def say_last_words(call: "Call", slug: str, status: int, now: float) -> bool:
+    """No route took an emergency call: tell the caller what still helps, then refuse."""
+    has_offer = call.caller is not None and call.caller.in_body is not None
+    if call.last_words is not None:
+        return False
+    spoken = last_words(call.exchange, has_offer=has_offer)
+    if spoken is None:
+        return False
+    call.last_words = (slug, status)
+    call.hunt = Hunt([(spoken,)])
+    call.try_next(now)
+    return True
+
+
+def answered(call: "Call", leg: CalleeLeg, event: Connect, now: float) -> None:
+    """The worker answered: the caller hears the words in an answered, unmetered call."""
+    call.exchange.announcer.release(leg.target.flow.remote[1])
+    call.callee = leg
+    call.branches.clear()
+    call.state = CallState.HEARING
+    call.caller_leg.connect(event.body, event.is_offer, now)
+    call.note(answered_record(call))
+
+
+def on_disconnect(call: "Call", leg: Leg, event: Disconnect, now: float) -> None:
+    """HEARING: the caller hangs up, or the words are over."""
+    if leg is call.caller:
+        call.cancel_branches(now)
+        if call.callee is not None:
+            call.callee.disconnect("ok", now)
+        call.end("cancelled", "caller", event.at)
+        return
+    call.callee = None
+    if _goes_on(call, event.key) and call.hunt is not None and not call.hunt.is_empty:
+        call.try_next(now)
+    else:
+        _end_heard(call, now)
+
+
+def on_connect(call: "Call", leg: Leg, event: Connect, now: float) -> None:
+    """HEARING: the target answered with an offer; the caller's phone is asked to take it."""
+    assert isinstance(leg, CalleeLeg)
+    call.disarm()
+    call.record.attempted(leg, 200, now)
+    call.callee = leg
+    call.cancel_branches(now, but=leg)
+    call.branches.clear()
+    call.record.answered(call, leg, now)
+    offers.ask(call.caller_leg, Update(event.body, by_update=False), now)
+
+
+def on_updated(call: "Call", leg: Leg, event: Updated, now: float) -> None:
+    """HEARING: the caller's phone took the target's media, or refused it."""
+    if call.callee is None or leg is not call.caller:
+        return
+    if event.status >= 300:
+        call.disconnect_all("incompatible", now)
+        call.end("incompatible", "switch", now)
+        return
+    call.callee.acknowledge(event.body, now)
+    call.state = CallState.CONNECTED
+    call.record.acknowledged(call, now)
+    call.note(answered_record(call))
+
+
+def on_fail(call: "Call", leg: Leg, event: Fail, now: float) -> None:
+    """HEARING: a target failed after the words; the next one, or the end."""
+    assert isinstance(leg, CalleeLeg)
+    call.record.attempted(leg, event.status, now)
+    if leg in call.branches:
+        call.branches.remove(leg)
+    if any(branch.is_open for branch in call.branches):
+        return
+    if call.hunt is not None and not call.hunt.is_empty:
+        call.try_next(now)
+    else:
+        call.disconnect_all(event.slug, now)
+        call.end(event.slug, "switch", now)
+
+
+def on_acknowledge(call: "Call", leg: Leg, event: Acknowledge, now: float) -> None:
+    """HEARING: the ACK of the answer under which the words are spoken."""
+    if leg is call.caller and is_announcement(call.callee) and call.callee is not None:
+        call.callee.acknowledge(event.body, now)
+
+
+def on_lost(call: "Call", leg: Leg, event: Lost, now: float) -> None:
+    """HEARING: the caller or the worker is gone."""
+    if leg is call.caller:
+        call.cancel_branches(now)
+        call.disconnect_all(event.slug, now)
+        call.end(event.slug, "switch", now)
+    else:
+        call.callee = None
+        _end_heard(call, now)
+
+
+def _goes_on(call: "Call", key: str) -> bool:
+    """Whether the call continues to its targets after the words."""
+    decision = call.decision
+    if decision.override_key and key == decision.override_key:
+        call.record.overridden()
+        return True
+    return decision.action is Action.CONNECT and call.hunt is not None and not call.hunt.is_empty
+
+
+def _end_heard(call: "Call", now: float) -> None:
+    """The words were the answer: BYE, with the reason of the refusal."""
+    slug = call.decision.reason
+    if call.last_words is not None:
+        slug = call.last_words[0]
+    call.disconnect_all(slug, now)
+    call.end(slug, "switch", now)
+
+
+def _block_unheard(call: "Call", now: float) -> None:
+    """Nobody heard the warning (no common codec, worker lost): the policy decides once more."""
+    exchange, line = call.exchange, call.request.line
+    call.decision = decision = without_warning(call.decision, exchange.rules.emergency)
+    if decision.action is Action.CONNECT:
+        at = call.request.at
+        call.start(Hunt(destination_groups(exchange, decision, line, call.id, at, now)), now)
+        return
+    if line is not None:
+        exchange.warned[line] = call.request.at
+    call.finish(decision.reason, ENDINGS[decision.reason].status, now)

@@ -1,0 +1,135 @@
+"""What every call shares: one object, made once by the composition root and handed down.
+
+Rooms are named by what a call needs of them; nothing here acts.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from policy.engine import Rules
+from switch.auth.authenticator import Authenticator
+from switch.clock import Wheel
+from switch.facts.settings import AccountSettings
+from switch.facts.snapshot import Snapshot
+from switch.registrar.registrar import Registrar
+from switch.routing.route import Route
+from switch.routing.select import EmergencyVoice
+from switch.sip.flow import Flow
+from switch.sip.outbox import Outbox
+from switch.transaction.timings import Timings
+from switch.transaction.transactions import Transactions
+from switch.trunk.trunk import Trunks
+from switch.usage.caps import Caps
+from switch.usage.cycle import Calendar
+from switch.usage.meter import Meters
+
+if TYPE_CHECKING:
+    from switch.call.call import Call
+    from switch.call.leg import Leg
+
+
+@dataclass(frozen=True, slots=True)
+class CallSettings:
+    """Times in seconds and choices that hold for all calls."""
+
+    host: str = "vigie"  # who speaks, in Warning and Geolocation's loc-src
+    user_agent: str = "Vigie"
+    ring_timeout_s: float = 120.0
+    session_expires_s: int = 1800
+    min_se_s: int = 90
+    no_100_s: float = 1.5
+    emergency_pdd_s: float = 8.0
+    max_forwards: int = 70
+    max_calls: int = 20_000
+    auth_invite: str = "always"
+
+
+class Announcer(Protocol):
+    """The media workers, as calls see them."""
+
+    def acquire(self, announcement: str, urgent: bool) -> tuple[str, int] | None:
+        """Address of a worker with a free slot, None when the announcement can't be played."""
+
+    def release(self, port: int) -> None:
+        """Give the slot back."""
+
+
+class NoAnnouncer:
+    """No media stack: nothing is ever spoken."""
+
+    def acquire(self, announcement: str, urgent: bool) -> tuple[str, int] | None:
+        """None."""
+        return None
+
+    def release(self, port: int) -> None:
+        """Nothing."""
+
+
+@dataclass(slots=True)
+class Exchange:
+    """The rooms that a call uses. `facts` and `rules` are swapped whole on a reload."""
+
+    wheel: Wheel
+    outbox: Outbox
+    transactions: Transactions
+    timings: Timings
+    registrar: Registrar
+    authenticator: Authenticator
+    trunks: Trunks
+    meters: Meters
+    caps: Caps
+    facts: Snapshot
+    rules: Rules
+    routes: Mapping[str, Route]
+    voice: EmergencyVoice
+    settings: CallSettings
+    announcer: Announcer
+    local_flow: Callable[[str, tuple[str, int]], Flow]
+    wall: Callable[[float], float]
+    draw: Callable[[], float]
+    calendar: Callable[[AccountSettings], Calendar]
+    boot_id: str = ""
+    received_at: float = 0.0  # boottime at which the message in hand was received
+    legs: dict[str, "Leg"] = field(default_factory=dict)
+    calls: dict[str, "Call"] = field(default_factory=dict)
+    # (Call-ID, From tag, CSeq) of every INVITE that is not finally answered (RFC 3261 §8.2.2.2)
+    invites: set[tuple[str, str | None, int]] = field(default_factory=set)
+    warned: dict[str, float] = field(default_factory=dict)
+    # Lines in a live emergency call: their phones get no second call (RFC 6881 SP-38).
+    in_emergency: dict[str, int] = field(default_factory=dict)
+    live_by_line: dict[str, int] = field(default_factory=dict)
+    is_draining: bool = False
+
+    def present_flow(self, aor: str, flow: Flow, now: float) -> Flow:
+        """The connection by which the phone behind `flow` is reached now: that one while it lives,
+        else that of the phone's latest registration (RFC 5626 §5.3)."""
+        bindings = self.registrar.bindings(aor, now)
+        if not bindings or any(binding.flow == flow for binding in bindings):
+            return flow
+        return max(bindings, key=lambda binding: binding.updated_at).destination
+
+    def count_line(self, line: str | None, change: int) -> None:
+        """A call of `line` began (+1) or ended (-1): what channel limits are compared with."""
+        _count(self.live_by_line, line, change)
+
+    def count_emergency(self, line: str | None, change: int) -> None:
+        """The same for emergency calls."""
+        _count(self.in_emergency, line, change)
+
+    def count_trunk(self, trunk: str | None, change: int) -> None:
+        """The same for a carrier."""
+        known = self.trunks.by_id.get(trunk or "")
+        if known is not None:
+            known.calls += change
+
+
+def _count(table: dict[str, int], key: str | None, change: int) -> None:
+    """Add to a table that holds no zeros."""
+    if key is None:
+        return
+    count = table.get(key, 0) + change
+    if count > 0:
+        table[key] = count
+    else:
+        table.pop(key, None)

@@ -1,0 +1,283 @@
+"""An INVITE outside any dialog becomes a call: who calls, may they, and where to.
+
+The order is the emergency pipeline's: classify first, recognise the registered phone by its flow
+without a challenge, and only then ask who it is. Everything here is local memory.
+"""
+
+from policy.emergency_call import without_warning
+from policy.engine import decide
+from policy.model import Action, CallRequest, Decision, ToFeature, ToLine
+from switch.auth.authenticator import Accepted, Challenge, Rejected
+from switch.call.call import Call
+from switch.call.caller_leg import CallerLeg
+from switch.call.capping import is_over_cap
+from switch.call.destination import announcement, destination_groups, hears_early_media
+from switch.call.ending import ENDINGS, ending_headers
+from switch.call.exchange import Exchange
+from switch.call.headers import CROSSING_BODIES, crossing
+from switch.call.hunt import Hunt
+from switch.call.identity import Caller, asserted_by_trunk, shown_number, wants_privacy
+from switch.call.record import CallRecord
+from switch.dialog.dialog import host_port
+from switch.routing.numbers import parse_number
+from switch.routing.target import Target
+from switch.sip.build import make_response
+from switch.sip.flow import Flow
+from switch.sip.ids import new_call_id, new_tag
+from switch.sip.message import Request
+from switch.transaction.server import ServerTransaction
+from switch.trunk.trunk import Trunk
+
+SUPPORTED = frozenset({"100rel", "timer", "path", "outbound"})
+TEL_AND_URN = ("tel:", "urn:")
+
+# Why a call that may be connected finds no target, by its kind of destination.
+_NOWHERE = {ToLine: "unreachable", ToFeature: "media_failed"}
+
+# Exempt reasons of calls that need no free channel.
+_WITHOUT_LIMITS = frozenset({"emergency", "psap_callback", "support"})
+
+
+class Refused(Exception):  # noqa: N818 (a refusal is an answer to the caller, not an error of ours)
+    """The INVITE makes no call: `status` goes out with these headers."""
+
+    def __init__(
+        self, status: int, slug: str, headers: list[tuple[str, str]] | None = None
+    ) -> None:
+        super().__init__(slug)
+        self.status = status
+        self.slug = slug
+        self.headers = headers or []
+
+
+def receive_invite(
+    exchange: Exchange, tx: ServerTransaction, invite: Request, flow: Flow, now: float
+) -> None:
+    """Take a new INVITE; its call, if it makes one, is in `exchange.calls` afterwards."""
+    try:
+        _check_form(invite)
+        trunk = exchange.trunks.of_request(invite, flow)
+        dialled = dialled_number(invite)
+        if trunk is not None:
+            # Where we are registered, the Request-URI holds our token and To the number.
+            dialled = trunk.called_number(invite) or dialled
+        is_emergency = exchange.rules.emergency.classify(dialled) is not None
+        line = None if trunk else identify(exchange, invite, flow, now, is_emergency)
+        if not is_emergency:
+            _check_body(invite)
+            _check_load(exchange, trunk)
+        _open(exchange, tx, invite, flow, line, trunk, dialled, now)
+    except Refused as refusal:
+        fields = refusal.headers
+        if refusal.slug:
+            fields = ending_headers(refusal.slug, exchange.settings.host) + fields
+        tx.respond(make_response(invite, refusal.status, to_tag=new_tag(), headers=fields), now)
+
+
+def dialled_number(invite: Request) -> str:
+    """What was dialled: the user part of the Request-URI, or the whole of a tel: or urn: URI."""
+    if invite.uri[:4].lower() in TEL_AND_URN:
+        return invite.uri
+    return invite.request_uri.user or ""
+
+
+def identify(
+    exchange: Exchange, request: Request, flow: Flow, now: float, is_emergency: bool
+) -> str | None:
+    """The line that a phone's request comes from; Refused carries the challenge.
+
+    An emergency call of a registered phone is never challenged, and neither is a phone on its own
+    authenticated stream when the settings say so.
+    """
+    if is_emergency:
+        binding = exchange.registrar.find(flow, _contact_user(request))
+        if binding is not None:
+            return binding.aor
+    if exchange.settings.auth_invite == "flow" and flow.is_reliable:
+        registered = exchange.registrar.line_of(flow)
+        if registered is not None:
+            return registered
+    verdict = exchange.authenticator.verify(request, flow.remote[0], now)
+    if isinstance(verdict, Accepted):
+        return verdict.user
+    if isinstance(verdict, Challenge):
+        raise Refused(401, "", list(verdict.headers))
+    note_failed(exchange, request, flow, verdict)
+    raise Refused(403, verdict.slug)
+
+
+def note_failed(exchange: Exchange, request: Request, flow: Flow, verdict: Rejected) -> None:
+    """Tell the log; its words are what fail2ban filters look for."""
+    exchange.outbox.note(
+        "auth.failed",
+        user=request.from_.uri.user or "",
+        peer=host_port(flow.remote),
+        method=request.method,
+        locked=verdict.locked,
+    )
+
+
+def _contact_user(request: Request) -> str:
+    """The user that the phone gave itself in its Contact, else in From."""
+    contacts = request.contacts
+    user = contacts[0].uri.user if contacts else None
+    return user or request.from_.uri.user or ""
+
+
+def _check_form(invite: Request) -> None:
+    """What makes an INVITE impossible whoever sent it (RFC 3261 §8.2)."""
+    hops = invite.max_forwards
+    if hops is not None and hops <= 0:
+        raise Refused(483, "too_many_hops")
+    unsupported = [tag for tag in invite.split("Require") if tag.lower() not in SUPPORTED]
+    if unsupported:
+        raise Refused(420, "bad_extension", [("Unsupported", ", ".join(unsupported))])
+    if not invite.has("Contact"):
+        raise Refused(400, "bad_request")
+
+
+def _check_body(invite: Request) -> None:
+    """A body that may not cross is 415 (§8.2.3); an emergency call is tried with what it has."""
+    if invite.body and (invite.content_type or "application/sdp") not in CROSSING_BODIES:
+        raise Refused(415, "rejected", [("Accept", "application/sdp")])
+
+
+def _check_load(exchange: Exchange, trunk: Trunk | None) -> None:
+    """Limits of the switch; emergency calls don't come here."""
+    if exchange.is_draining:
+        raise Refused(503 if trunk else ENDINGS["draining"].status, "draining")
+    if len(exchange.calls) >= exchange.settings.max_calls:
+        raise Refused(503 if trunk else ENDINGS["overload"].status, "overload")
+
+
+def _check_channels(
+    exchange: Exchange, line: str | None, trunk: Trunk | None, decision: Decision
+) -> None:
+    """Limits of the line and the carrier, for calls that help does not hang on."""
+    if decision.exempt_reason in _WITHOUT_LIMITS:
+        return
+    if trunk is not None and not trunk.has_channel:
+        raise Refused(503, "limit")
+    known = exchange.facts.lines.get(line or "")
+    if known is not None and exchange.live_by_line.get(known.id, 0) >= known.channels:
+        raise Refused(ENDINGS["limit"].status, "limit")
+
+
+def _open(
+    exchange: Exchange,
+    tx: ServerTransaction,
+    invite: Request,
+    flow: Flow,
+    line: str | None,
+    trunk: Trunk | None,
+    dialled: str,
+    now: float,
+) -> None:
+    """Decide, and start the call."""
+    at = exchange.wall(now)
+    asserted: Caller | None = None
+    marks: list[tuple[str, str]] = []
+    if trunk is not None:
+        asserted, marks = asserted_by_trunk(invite, trunk.carrier)
+        carrier = trunk.carrier
+        dialled = parse_number(dialled, carrier.number_in, carrier.portability_prefixes)
+    request = CallRequest(
+        dialled=dialled,
+        line=line,
+        source_ip=flow.remote[0],
+        at=at,
+        trunk=trunk.carrier.id if trunk else None,
+        trunk_trusted=trunk.carrier.trusted if trunk else False,
+        caller=asserted.number if asserted else "",
+        priority=invite.get("Priority") or "" if trunk else "",
+        warned_at=exchange.warned.get(line) if line else None,
+    )
+    decision = decide(
+        request, exchange.facts.policy_facts(line, flow.remote[0], at), exchange.rules
+    )
+    _check_channels(exchange, line, trunk, decision)
+    identity = asserted or Caller(
+        shown_number(exchange.facts, decision, line, invite),
+        "",
+        decision.may_withhold and wants_privacy(invite),
+    )
+    record = CallRecord(
+        now, invite.request_uri.user or invite.uri, invite.call_id, request.trunk or ""
+    )
+    call = Call(new_call_id(), exchange, request, decision, identity, record)
+    leg = _caller_leg(call, tx, invite, flow)
+    call.max_forwards = min((invite.max_forwards or 70), exchange.settings.max_forwards) - 1
+    call.crossed = _crossed(call, invite, marks)
+    call.opened()
+    brief = leg.agree_on_timer()
+    if brief is not None:
+        call.refuse(422, "bad_request", [("Min-SE", str(brief.min_se))], now)
+        return
+    _route(exchange, call, leg, now)
+
+
+def _crossed(call: Call, invite: Request, marks: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The caller's fields that go on; our phones are also told what to think of the number."""
+    to_trunk = call.called_line is None
+    from_trunk = call.request.trunk is not None
+    fields = crossing(invite, "INVITE", from_trunk=from_trunk, to_trunk=to_trunk)
+    return fields if to_trunk else fields + marks
+
+
+def _caller_leg(call: Call, tx: ServerTransaction, invite: Request, flow: Flow) -> CallerLeg:
+    """The leg of the phone or the carrier that calls."""
+    leg = CallerLeg(call.exchange, call, tx, invite, flow)
+    request = call.request
+    leg.is_trunk = request.trunk is not None
+    leg.label = request.trunk or request.line or ""
+    leg.aor = request.line or ""
+    call.caller = leg
+    tx.owner = leg
+    return leg
+
+
+def _hindrance(exchange: Exchange, call: Call, now: float) -> str:
+    """What keeps a call from being tried although the policy lets it pass; "" for nothing."""
+    decision = call.decision
+    if call.called_line in exchange.in_emergency and decision.exempt_reason != "psap_callback":
+        return "busy"
+    if decision.action is Action.CONNECT and is_over_cap(exchange, call, now):
+        return "limit"
+    return ""
+
+
+def _route(exchange: Exchange, call: Call, leg: CallerLeg, now: float) -> None:
+    """Turn the decision into groups of targets, and try the first."""
+    decision = call.decision
+    groups: list[tuple[Target, ...]] = []
+    if slug := _hindrance(exchange, call, now):
+        call.refuse(ENDINGS[slug].status, slug, [], now)
+        return
+    if decision.announcement:
+        agent = leg.invite.get("User-Agent") or "" if leg.invite else ""
+        # Early media needs an offer to answer; without one the words come in an answered call.
+        early = leg.in_body is not None and hears_early_media(exchange, call.request.line, agent)
+        spoken = announcement(exchange, decision, early=early)
+        if spoken is not None:
+            groups.append((spoken,))
+        elif decision.action is Action.BLOCK:
+            decision = call.decision = without_warning(decision, exchange.rules.emergency)
+            if decision.action is Action.BLOCK and call.request.line is not None:
+                exchange.warned[call.request.line] = call.request.at
+    if decision.action is Action.CONNECT or (decision.override_key and groups):
+        groups += destination_groups(
+            exchange, decision, call.request.line, call.id, call.request.at, now
+        )
+    if groups:
+        call.start(Hunt(groups), now)
+        return
+    destination = decision.destination
+    if isinstance(destination, ToLine) and exchange.registrar.is_expected_back(
+        destination.line, now
+    ):
+        call.await_phone(now)
+        return
+    slug = decision.reason
+    if decision.action is Action.CONNECT:
+        slug = _NOWHERE.get(type(decision.destination), "no_route")
+    call.refuse(ENDINGS[slug].status, slug, [], now)

@@ -1,0 +1,304 @@
+"""TOML -> frozen settings -> the values that each room takes; errors name file, line and key.
+
+A configuration is checked as a whole before anything of it is used: the settings, the dial plan,
+the tables of networks, and whether they fit each other. Models live beside the rooms they
+configure. Deliberately absent: merging of several files, and writing.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+from pydantic_core import ErrorDetails
+
+from policy.engine import Rules
+from switch import toml
+from switch.demo.settings import DemoSettings
+from switch.facts import consistency as facts_consistency
+from switch.facts.line import LineLife
+from switch.facts.networks import (
+    CountryDatabase,
+    NetworkError,
+    Networks,
+    Place,
+    PrefixTable,
+    open_database,
+    read_csv,
+)
+from switch.facts.settings import (
+    AccountSettings,
+    LineSettings,
+    LocationSettings,
+    NetworksSettings,
+    SiteSettings,
+)
+from switch.facts.snapshot import Snapshot
+from switch.media.settings import MediaSettings
+from switch.observe.settings import HttpSettings, LogSettings
+from switch.registrar.wanted import Limits
+from switch.routing import dialplan
+from switch.routing.dialplan import DialPlan
+from switch.routing.plan_file import RouteSection
+from switch.routing.route import Route, RouteHop
+from switch.settings import Section
+from switch.sip.settings import SipSettings
+from switch.toml import ConfigError, Document, Key, Problem
+from switch.transaction.timings import Timings
+from switch.trunk import consistency as trunk_consistency
+from switch.trunk.settings import EmergencySettings, TrunkSettings
+from switch.usage.settings import UsageSettings
+
+FILE_NAME = "vigie.toml"
+OVERRIDE_KEY = "1"  # the announcement says so
+
+
+class Settings(Section):
+    """The whole of vigie.toml."""
+
+    schema_version: Literal[1]
+    dialplan: str
+    sip: SipSettings
+    emergency: EmergencySettings
+    http: HttpSettings = HttpSettings()
+    log: LogSettings = LogSettings()
+    media: MediaSettings = MediaSettings()
+    usage: UsageSettings = UsageSettings()
+    networks: NetworksSettings = NetworksSettings()
+    demo: DemoSettings = DemoSettings()
+    trunks: tuple[TrunkSettings, ...] = Field(default=(), alias="trunk")
+    routes: tuple[RouteSection, ...] = Field(default=(), alias="route")
+    accounts: tuple[AccountSettings, ...] = Field(default=(), alias="account")
+    sites: tuple[SiteSettings, ...] = Field(default=(), alias="site")
+    lines: tuple[LineSettings, ...] = Field(default=(), alias="line")
+
+    @property
+    def realm(self) -> str:
+        """The digest realm of all lines."""
+        return self.sip.realm
+
+    @property
+    def default_location(self) -> LocationSettings:
+        """What an emergency call carries when nothing better is known."""
+        return self.emergency.default_location
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """A checked configuration. `routes` are the dial plan's, or the file's own of the same name;
+    `rules` are the dial plan's with what the file says of emergency calls. `contents` are digests of
+    the files beside vigie.toml, by key and name: what tells that one of them changed."""
+
+    path: Path
+    settings: Settings
+    plan: DialPlan
+    rules: Rules
+    routes: Mapping[str, Route]
+    networks: Networks
+    document: Document
+    contents: Mapping[str, str]
+
+    def resolve(self, name: str) -> Path:
+        """A path that the file gives, relative to the file's directory."""
+        return self.path.parent / name
+
+    def emergency_order(self) -> tuple[str, ...]:
+        """The ids of the trunks that emergency calls try, first to last."""
+        route = self.routes[dialplan.EMERGENCY_ROUTE]
+        return tuple(hop.trunk for hop in route.hops)
+
+    def registrar_limits(self) -> Limits:
+        """What the registrar is bound by."""
+        sip = self.settings.sip
+        return Limits(
+            contacts=sip.contacts_per_line,
+            min_expires_s=sip.min_expires_s,
+            max_expires_s=sip.max_expires_s,
+            default_expires_s=sip.default_expires_s,
+            trusted_proxies=PrefixTable((network, True) for network in sip.trusted_proxies),
+        )
+
+    def timings(self) -> Timings:
+        """The timer values of RFC 3261 §17."""
+        sip = self.settings.sip
+        return Timings(t1=sip.t1_s, t2=sip.t2_s, t4=sip.t4_s)
+
+    def origins(self, line: str) -> dict[str, str]:
+        """Where each value of a line is written: "file:line" by key."""
+        entries = [entry.id for entry in self.settings.lines]
+        if line not in entries:
+            return {}
+        position = entries.index(line)
+        return {
+            key: f"{self.path.name}:{self.document.line_of(('line', position, key))}"
+            for key in LineSettings.model_fields
+        }
+
+    def snapshot(self, overrides: Mapping[str, LineLife]) -> Snapshot:
+        """The facts, given what the store remembers of each line."""
+        return Snapshot.build(self.settings, overrides, self.networks)
+
+
+def load(path: Path) -> Configuration:
+    """Read and check a configuration file, or vigie.toml in a directory.
+
+    Raises ConfigError with every problem that could be found. The dial plan's own tests are not
+    run: `plan.run_tests()` does that.
+    """
+    path = path / FILE_NAME if path.is_dir() else path
+    document = toml.load(path)
+    settings = _settings(document)
+    if missing := list(_missing_files(document, settings)):
+        raise ConfigError(missing)
+    plan = dialplan.load(path.parent / settings.dialplan)
+    routes = {**plan.routes, **{section.name: _route(section) for section in settings.routes}}
+    table, problems = _places(path.parent, settings.networks)
+    problems += [document.problem(*found) for found in _complaints(settings, plan, routes)]
+    if problems:
+        raise ConfigError(problems)
+    networks = Networks(plan.emergency.french_countries, table, _database(document, settings))
+    return Configuration(
+        path,
+        settings,
+        plan,
+        _rules(plan, settings.emergency),
+        routes,
+        networks,
+        document,
+        _contents(path.parent, settings),
+    )
+
+
+def _contents(directory: Path, settings: Settings) -> dict[str, str]:
+    """Digests of the dial plan and the tables of networks."""
+    named = [("dialplan", settings.dialplan), ("networks.mmdb", settings.networks.mmdb)]
+    named += [("networks.csv", name) for name in settings.networks.csv]
+    return {
+        f"{key} {name}": sha256((directory / name).read_bytes()).hexdigest()[:12]
+        for key, name in named
+        if name
+    }
+
+
+def _settings(document: Document) -> Settings:
+    try:
+        return Settings.model_validate(document.content)
+    except ValidationError as error:
+        # The input may be a password, so an error must not carry it along.
+        found = error.errors(include_url=False, include_input=False, include_context=False)
+        raise ConfigError(
+            document.problem(_spelt(document.content, entry["loc"]), _words(entry))
+            for entry in found
+        ) from None
+
+
+def _words(error: ErrorDetails) -> str:
+    match error["type"]:
+        case "extra_forbidden":
+            return "unknown key"
+        case "missing":
+            return "missing"
+    return error["msg"].removeprefix("Value error, ")
+
+
+def _spelt(content: object, location: Key) -> Key:
+    """A pydantic location without the steps that are not in the file (tags of unions)."""
+    key: Key = ()
+    for position, part in enumerate(location, 1):
+        match content:
+            case dict() if part in content:
+                content = content[part]
+            case list() if isinstance(part, int) and part < len(content):
+                content = content[part]
+            case dict() if position == len(location):
+                pass  # the key that is missing
+            case _:
+                continue
+        key += (part,)
+    return key
+
+
+def _route(section: RouteSection) -> Route:
+    hops = [RouteHop(hop.trunk, hop.priority, hop.weight) for hop in section.hops]
+    return Route(section.name, tuple(sorted(hops, key=lambda hop: hop.priority)))
+
+
+def _rules(plan: DialPlan, settings: EmergencySettings) -> Rules:
+    """The dial plan's rules with what the operator's configuration says about emergency calls."""
+    abroad = plan.emergency.abroad
+    if settings.abroad_signals is not None:
+        abroad = replace(abroad, signals=settings.abroad_signals)
+    if settings.abroad_override is not None:
+        key = abroad.override_key or OVERRIDE_KEY
+        abroad = replace(abroad, override_key=key if settings.abroad_override else "")
+    return Rules(
+        plan.plan,
+        replace(plan.emergency, abroad=abroad),
+        readback_number=settings.test_number,
+        psap_callback_numbers=frozenset(settings.psap_numbers),
+    )
+
+
+def _missing_files(document: Document, settings: Settings) -> Iterator[Problem]:
+    """Files that the configuration names and that are not there."""
+    named: list[tuple[Key, str]] = [
+        (("dialplan",), settings.dialplan),
+        (("sip", "tls_certificate"), settings.sip.tls_certificate),
+        (("sip", "tls_key"), settings.sip.tls_key),
+        (("networks", "mmdb"), settings.networks.mmdb),
+        (("media", "sounds"), settings.media.sounds),
+    ]
+    named += [(("networks", "csv"), name) for name in settings.networks.csv]
+    for position, trunk in enumerate(settings.trunks):
+        for key, name in (("ca", trunk.ca), ("cert", trunk.cert), ("key", trunk.key)):
+            named.append((("trunk", position, key), name))
+    for path, name in named:
+        if name and not (document.path.parent / name).exists():
+            yield document.problem(path, f"there is no {name}")
+
+
+def _places(
+    directory: Path, settings: NetworksSettings
+) -> tuple[PrefixTable[Place], list[Problem]]:
+    rows: list[tuple[str, Place]] = []
+    problems: list[Problem] = []
+    for name in settings.csv:
+        path = directory / name
+        try:
+            rows += read_csv(path.read_text(encoding="utf-8"))
+        except NetworkError as error:
+            problems.append(Problem(path, error.line, "", error.message))
+        except UnicodeDecodeError:
+            problems.append(Problem(path, 0, "", "not UTF-8 text"))
+    return PrefixTable(rows), problems
+
+
+def _database(document: Document, settings: Settings) -> CountryDatabase | None:
+    if not settings.networks.mmdb:
+        return None
+    try:
+        return open_database(document.path.parent / settings.networks.mmdb)
+    except (OSError, ValueError) as error:
+        raise ConfigError([document.problem(("networks", "mmdb"), str(error))]) from error
+
+
+def _complaints(
+    settings: Settings, plan: DialPlan, routes: Mapping[str, Route]
+) -> Iterator[tuple[Key, str]]:
+    """What is right by itself and doesn't fit the rest."""
+    yield from facts_consistency.complaints(
+        settings, plan.emergency.french_countries, plan.refuse_extension
+    )
+    yield from facts_consistency.missing_hashes(settings.lines, settings.sip.digest_algorithms)
+    yield from trunk_consistency.complaints(settings.trunks)
+    if refusal := plan.refuse_extension(settings.emergency.test_number):
+        yield ("emergency", "test_number"), refusal
+    trunks = {trunk.id for trunk in settings.trunks}
+    own = {section.name: position for position, section in enumerate(settings.routes)}
+    for name, route in routes.items():
+        key: Key = ("route", own[name]) if name in own else ("dialplan",)
+        for hop in route.hops:
+            if hop.trunk not in trunks:
+                yield key, f"the route {name} names a trunk that is not there, {hop.trunk}"

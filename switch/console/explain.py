@@ -1,0 +1,75 @@
+"""`vigie explain call`: what would become of a call, and why; by the engine that live calls use."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from switch.console import show
+from switch.console.desk import DEFAULT_DATA, DEMO_CONFIG, Config, Data, Desk, Json
+
+app = typer.Typer(help="Why a call is or isn't connected.", no_args_is_help=True)
+
+_TONES = {"connect": "green", "block": "red", "refuse": "yellow"}
+
+
+@app.callback()
+def _noun() -> None:
+    """Why a call is or isn't connected."""
+
+
+@app.command("call")
+def call(
+    context: typer.Context,
+    line: Annotated[str, typer.Option("--line", help="The calling line.")],
+    dial: Annotated[str, typer.Option("--dial", help="What is dialled.")],
+    source_ip: Annotated[
+        str | None, typer.Option("--source-ip", help="Address of the phone.")
+    ] = None,
+    at: Annotated[
+        str | None, typer.Option("--at", help="When: UTC milliseconds or ISO 8601 (default: now).")
+    ] = None,
+    config: Config = DEMO_CONFIG,
+    data: Data = DEFAULT_DATA,
+    as_json: Json = False,
+) -> None:
+    """Explain one call without placing it. Exit code 0 whenever it explains, also a refusal."""
+    desk = Desk.of(context, config, data, as_json)
+    moment = None
+    if at is not None:
+        try:
+            moment = utc_ms(at)
+        except ValueError:
+            desk.refuse("bad_args", f"--at {at}: neither UTC milliseconds nor ISO 8601")
+    answer = desk.ask_object("explain.call", line=line, dial=dial, source_ip=source_ip, at=moment)
+    if as_json:
+        show.json(answer)
+    else:
+        _print(answer)
+
+
+def utc_ms(text: str) -> int:
+    """UTC milliseconds from themselves or from ISO 8601 (without an offset: UTC). ValueError."""
+    if text.isascii() and text.isdigit():
+        return int(text)
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return round(moment.timestamp() * 1000)
+
+
+def _print(answer: dict[str, object]) -> None:
+    out = show.out()
+    action = str(answer.get("action", ""))
+    tone = _TONES.get(action, "bold")
+    clause = f"  [dim]clause {escape(str(answer['clause']))}[/]" if answer.get("clause") else ""
+    out.print(
+        f"[{tone}]{escape(action)}[/]  {escape(str(answer.get('class', '')))}  "
+        f"{escape(str(answer.get('reason', '')))}{clause}"
+    )
+    show.pairs({k: v for k, v in answer.items() if k in {"announcement", "evidence", "targets"}})
+    steps = answer.get("steps")
+    if isinstance(steps, list) and steps:
+        out.print()
+        show.table(show.rows(steps), ("rule", "verdict", "because"), empty="")

@@ -1,0 +1,81 @@
+"""`vigie usage`: a line's minutes of the current cycle against the fair-use threshold."""
+
+import time
+from typing import Annotated
+
+import typer
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+
+from switch.console import show
+from switch.console.desk import DEFAULT_DATA, DEMO_CONFIG, Config, Data, Desk, Json
+
+app = typer.Typer(help="Minutes against the fair-use threshold.", no_args_is_help=True)
+
+#: How often --watch asks.
+_WATCH_PERIOD_S = 0.5
+
+
+@app.callback()
+def _noun() -> None:
+    """Minutes against the fair-use threshold."""
+
+
+@app.command("show")
+def show_(
+    context: typer.Context,
+    line: Annotated[str, typer.Argument(help="The line's id.")],
+    watch: Annotated[bool, typer.Option("--watch", help="Follow until Ctrl-C.")] = False,
+    config: Config = DEMO_CONFIG,
+    data: Data = DEFAULT_DATA,
+    as_json: Json = False,
+) -> None:
+    """Show a line's minutes, live calls included."""
+    desk = Desk.of(context, config, data, as_json)
+    item = desk.ask_object("usage.show", line=line)
+    if not watch:
+        show.json(item) if as_json else show.out().print(picture(item))
+        return
+    try:
+        _follow(desk, line, item)
+    except KeyboardInterrupt:
+        raise typer.Exit(0) from None
+
+
+def _follow(desk: Desk, line: str, item: dict[str, object]) -> None:
+    """Until interrupted; with --json one object after the other."""
+    if desk.as_json:
+        while True:
+            show.json(item)
+            time.sleep(_WATCH_PERIOD_S)
+            item = desk.ask_object("usage.show", line=line)
+    with Live(picture(item), console=show.out(), auto_refresh=False) as live:
+        while True:
+            time.sleep(_WATCH_PERIOD_S)
+            item = desk.ask_object("usage.show", line=line)
+            live.update(picture(item), refresh=True)
+
+
+def picture(usage: dict[str, object]) -> Table:
+    """A line's usage for the terminal."""
+    used, threshold = _number(usage, "used_ms"), _number(usage, "threshold_ms")
+    live = _number(usage, "live_ms")
+    share = used / threshold if threshold else 0.0
+    tone = "red" if share >= 1 else "yellow" if share >= 0.8 else "green"
+    grid = Table.grid(padding=(0, 2))
+    grid.add_row("[dim]line[/]", f"{usage.get('line')}  {usage.get('state', '')}")
+    grid.add_row("[dim]cycle[/]", show.readable("cycle", usage.get("cycle")))
+    grid.add_row("[dim]used[/]", f"{show.span(used)} of {threshold // 60_000} min ({share:.1%})")
+    grid.add_row(
+        "", ProgressBar(total=1.0, completed=min(share, 1.0), width=40, complete_style=tone)
+    )
+    grid.add_row("[dim]live[/]", f"[green]{show.span(live)}[/]" if live else "-")
+    grid.add_row("[dim]directions[/]", show.readable("by_direction_ms", usage.get("by_direction")))
+    grid.add_row("[dim]crossed[/]", show.readable("crossed", usage.get("crossed")))
+    return grid
+
+
+def _number(usage: dict[str, object], key: str) -> int:
+    value = usage.get(key)
+    return int(value) if isinstance(value, int | float) else 0

@@ -1,0 +1,283 @@
+"""THE PAGE: a datagram or a stream's message arrives; which room takes it.
+
+    datagram -> message           sip.parser
+    message  -> transaction       transaction
+    response -> its owner         a leg, a trunk's probe
+    in-dialog request -> leg      call.leg, found by our tag
+    INVITE   -> call              call.incoming: who, may they, where to
+    REGISTER -> binding           registrar
+    the rest -> an answer         below
+
+Everything is synchronous: when `on_datagram` returns, all that the message led to is in the outbox,
+and the driver performs it. Deliberately absent: sockets, clocks, files.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+
+from policy.account_state import DEAD
+from policy.model import LineState
+from switch.auth.address import address_key
+from switch.auth.authenticator import Accepted, Challenge
+from switch.auth.lockout import known_record
+from switch.call.caller_leg import CallerLeg
+from switch.call.ending import ENDINGS, ending_headers
+from switch.call.exchange import Exchange
+from switch.call.incoming import note_failed, receive_invite
+from switch.call.offers import ALLOW
+from switch.call.shedding import Shedding
+from switch.sip.build import make_response, stamp_source
+from switch.sip.errors import ParseError
+from switch.sip.flow import Flow
+from switch.sip.ids import new_tag
+from switch.sip.message import Request, Response
+from switch.sip.parser import check_values, is_keepalive, is_stun, parse
+from switch.sip.stun import binding_response
+from switch.transaction.server import ServerTransaction
+
+PONG = b"\r\n"  # RFC 5626 §3.5.1
+
+
+class Core:
+    """Messages in, work for the rooms out. Counters only grow."""
+
+    __slots__ = ("_take", "dropped", "exchange", "messages", "responses", "shedding")
+
+    def __init__(self, exchange: Exchange) -> None:
+        self.exchange = exchange
+        self.shedding = Shedding(exchange)
+        self.dropped: Counter[str] = Counter()
+        self.messages: Counter[str] = Counter()  # requests by method
+        self.responses: Counter[int] = Counter()  # by status
+        self._take: dict[str, Callable[[ServerTransaction, Request, Flow, float], None]] = {
+            "INVITE": self._invite,
+            "REGISTER": self._register,
+            "CANCEL": self._cancel,
+            "OPTIONS": self._options,
+            "SUBSCRIBE": self._subscribe,
+        }
+
+    # -- arrivals ------------------------------------------------------------------------------
+
+    def on_datagram(self, data: bytes, flow: Flow, at: float, now: float) -> None:
+        """A datagram was received at boottime `at`; it is `now`."""
+        if self.shedding.measure(at, now):
+            refusal = self.shedding.refusal(data, flow)
+            if refusal is not None:
+                self.exchange.outbox.send(flow, refusal)
+                return
+        if data[:1] < b"A":
+            self._not_sip(data, flow)
+            return
+        try:
+            message = parse(data)
+        except ParseError as error:
+            self._unreadable(error, flow, at)
+            return
+        self.on_message(message, flow, at)
+
+    def on_message(self, message: Request | Response, flow: Flow, at: float) -> None:
+        """A message was read from a datagram or a stream."""
+        self.exchange.received_at = at
+        if type(message) is Request:
+            self._request(message, flow, at)
+        elif type(message) is Response:
+            try:
+                self._response(message, flow, at)
+            except ParseError as error:
+                self.dropped[error.reason] += 1
+
+    def on_unreadable(self, error: ParseError, flow: Flow, at: float) -> None:
+        """A stream sent what can't be read; the stream is closed by its transport."""
+        self._unreadable(error, flow, at)
+
+    def on_flow_closed(self, flow: Flow, now: float) -> None:
+        """A stream ended: its transactions fail, its bindings wait for the phone's next flow."""
+        self.exchange.transactions.transport_failed(flow, now)
+        self.exchange.registrar.on_flow_closed(flow, now)
+        self.exchange.trunks.on_flow_closed(flow, now)
+
+    def on_transport_error(self, flow: Flow, now: float) -> None:
+        """Something sent on `flow` could not be delivered."""
+        self.exchange.transactions.transport_failed(flow, now)
+
+    def on_announcer_lost(self, address: tuple[str, int], now: float) -> None:
+        """A media worker died with the announcements that it was playing."""
+        for call in list(self.exchange.calls.values()):
+            call.lose_announcement(address, now)
+
+    # -- the way of a message ------------------------------------------------------------------
+
+    def _response(self, response: Response, flow: Flow, now: float) -> None:
+        self.responses[response.status] += 1
+        transactions = self.exchange.transactions
+        if transactions.receive_response(response, flow, now):
+            return
+        # A 2xx outlives its transaction: whoever made the dialog acknowledges it again.
+        leg = self.exchange.legs.get(response.from_tag or "")
+        if leg is not None and response.cseq.method == "INVITE" and 200 <= response.status < 300:
+            leg.on_stray_2xx(response, now)
+        else:
+            self.dropped["stray response"] += 1
+
+    def _request(self, request: Request, flow: Flow, now: float) -> None:
+        exchange, method = self.exchange, request.method
+        self.messages[method if method in self._take or method in ALLOW else "other"] += 1
+        stamp_source(request, flow)
+        if method == "ACK":
+            self._ack(request, flow, now)
+            return
+        tx = exchange.transactions.receive_request(request, flow, now)
+        if tx is None:
+            return
+        try:
+            self._dispatch(tx, request, flow, now)
+        except ParseError as error:
+            # Values are parsed when asked for; nothing was changed before one that can't be read.
+            if tx.is_answered:
+                raise
+            self._bad_request(tx, request, error, now)
+
+    def _dispatch(self, tx: ServerTransaction, request: Request, flow: Flow, now: float) -> None:
+        """A new request: to its leg by our tag, else by its method."""
+        exchange, method = self.exchange, request.method
+        to_tag = request.to_tag
+        if to_tag is not None and method != "CANCEL":
+            leg = exchange.legs.get(to_tag)
+            if leg is not None:
+                leg.on_request(tx, request, now, exchange.received_at)
+            elif method == "REGISTER":
+                self._register(tx, request, flow, now)
+            else:
+                self._reply(tx, request, 481, now)
+            return
+        if method != "REGISTER":  # the registrar reads what it needs, twice a minute per phone
+            check_values(request)
+        take = self._take.get(method)
+        if take is not None:
+            take(tx, request, flow, now)
+        elif method in ("BYE", "PRACK", "UPDATE", "INFO", "NOTIFY"):
+            self._reply(tx, request, 481, now)
+        elif method in ("MESSAGE", "PUBLISH", "REFER"):
+            self._reply(tx, request, 405, now, [("Allow", ALLOW)])
+        else:
+            self._reply(tx, request, 501, now, [("Allow", ALLOW)])
+
+    def _ack(self, request: Request, flow: Flow, now: float) -> None:
+        if self.exchange.transactions.receive_ack(request, flow, now):
+            return
+        leg = self.exchange.legs.get(request.to_tag or "")
+        if leg is not None:
+            leg.on_ack(request, now)
+        else:
+            self.dropped["stray ACK"] += 1
+
+    def _invite(self, tx: ServerTransaction, request: Request, flow: Flow, now: float) -> None:
+        if self._is_merged(request):
+            self._refuse(tx, request, "loop", now)
+            return
+        receive_invite(self.exchange, tx, request, flow, now)
+
+    def _cancel(self, tx: ServerTransaction, request: Request, flow: Flow, now: float) -> None:
+        """CANCEL answers for itself, then the INVITE's leg gives up (§9.2)."""
+        invite_tx = self.exchange.transactions.find_invite(request)
+        if invite_tx is None:
+            self._reply(tx, request, 481, now)
+            return
+        self._reply(tx, request, 200, now)
+        owner = invite_tx.owner
+        # A re-INVITE has no owner: its leg is known by our tag.
+        leg = (
+            owner if isinstance(owner, CallerLeg) else self.exchange.legs.get(request.to_tag or "")
+        )
+        if leg is not None:
+            leg.on_cancel(request.get("Reason") or "", now)
+
+    def _register(self, tx: ServerTransaction, request: Request, flow: Flow, now: float) -> None:
+        """§10.3: who are you, is that your line, then the bindings."""
+        exchange = self.exchange
+        verdict = exchange.authenticator.verify(request, flow.remote[0], now)
+        if isinstance(verdict, Challenge):
+            tx.respond(make_response(request, 401, to_tag=new_tag(), headers=verdict.headers), now)
+            return
+        if not isinstance(verdict, Accepted):
+            note_failed(exchange, request, flow, verdict)
+            self._refuse(tx, request, verdict.slug, now)
+            return
+        user = verdict.user
+        line = exchange.facts.lines.get(user)
+        if line is None or request.to.uri.user != user:
+            self._refuse(tx, request, "unknown_line", now)
+            return
+        if line.state in (LineState.TERMINATED, LineState.STOLEN) or line.state in DEAD:
+            self._refuse(tx, request, line.state.value, now)
+            return
+        response = exchange.registrar.register(request, flow, user, now, exchange.wall(now))
+        if response.status == 200 and exchange.authenticator.registered(user, flow.remote[0], now):
+            address = address_key(flow.remote[0])
+            exchange.outbox.journal.append(known_record(user, address, exchange.wall(now)))
+        tx.respond(response, now)
+
+    def _options(self, tx: ServerTransaction, request: Request, flow: Flow, now: float) -> None:
+        headers = [
+            ("Allow", ALLOW),
+            ("Accept", "application/sdp"),
+            ("Accept-Encoding", "identity"),
+            ("Accept-Language", "fr, en"),
+            ("Supported", "timer, 100rel, path, outbound"),
+        ]
+        self._reply(tx, request, 200, now, headers)
+
+    def _subscribe(self, tx: ServerTransaction, request: Request, flow: Flow, now: float) -> None:
+        self._reply(tx, request, 489, now, [("Allow-Events", "")])
+
+    # -- inside --------------------------------------------------------------------------------
+
+    def _is_merged(self, request: Request) -> bool:
+        """The same INVITE by another way (§8.2.2.2): a fork that joins here, or a loop."""
+        return (request.call_id, request.from_tag, request.cseq.number) in self.exchange.invites
+
+    def _not_sip(self, data: bytes, flow: Flow) -> None:
+        if is_stun(data):
+            self.exchange.outbox.send(flow, binding_response(data, flow.remote))
+        elif is_keepalive(data):
+            if data == b"\r\n\r\n":
+                self.exchange.outbox.send(flow, PONG)
+        else:
+            self.dropped["not SIP"] += 1
+
+    def _unreadable(self, error: ParseError, flow: Flow, now: float) -> None:
+        """400 with the reason where an answer can find its way, else dropped and counted."""
+        request = error.request
+        if request is None or request.method == "ACK":
+            self.dropped[error.reason] += 1
+            return
+        stamp_source(request, flow)
+        tx = self.exchange.transactions.receive_request(request, flow, now)
+        if tx is not None:
+            self._bad_request(tx, request, error, now)
+
+    def _bad_request(
+        self, tx: ServerTransaction, request: Request, error: ParseError, now: float
+    ) -> None:
+        """The status that the error suggests (400, 414, 505, 513), with the reason."""
+        self.dropped[error.reason] += 1
+        headers = [("Warning", f'399 {self.exchange.settings.host} "{error.reason}"')]
+        tx.respond(
+            make_response(request, error.status, error.reason, to_tag=new_tag(), headers=headers),
+            now,
+        )
+
+    def _refuse(self, tx: ServerTransaction, request: Request, slug: str, now: float) -> None:
+        headers = ending_headers(slug, self.exchange.settings.host)
+        self._reply(tx, request, ENDINGS[slug].status, now, headers)
+
+    def _reply(
+        self,
+        tx: ServerTransaction,
+        request: Request,
+        status: int,
+        now: float,
+        headers: list[tuple[str, str]] | tuple[()] = (),
+    ) -> None:
+        tx.respond(make_response(request, status, to_tag=new_tag(), headers=headers), now)

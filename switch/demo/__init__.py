@@ -1,0 +1,1 @@
+"""The demo, a part of the product: a simulated carrier, pjsua2 phones, and a tour."""

@@ -1,0 +1,1 @@
+"""What operators see of a running switch: the log, the metrics and the status page."""

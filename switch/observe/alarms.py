@@ -1,0 +1,80 @@
+"""What is wrong right now, in sentences for an operator: raised by one event, cleared by another.
+
+Deliberately absent: mail and paging; a monitor reads `status`, /metrics and the log.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+Fields = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class _Rise:
+    """An event that raises the alarm `key`; `text` is filled with the event's fields."""
+
+    key: str
+    text: str
+
+
+_RAISED_BY = {
+    "journal.failing": _Rise(
+        "journal", "The journal can't be written ({error}): a restart would lose calls."
+    ),
+    "store.failing": _Rise(
+        "store", "The database can't be written ({error}): records wait in the journal."
+    ),
+    "store.rejected": _Rise(
+        "rejected", "A record of kind {kind} was refused by the database ({reason})."
+    ),
+    "media.unavailable": _Rise("media", "Announcements can't be played: {reason}."),
+    "media.sounds_failed": _Rise("sounds", "Announcements can't be generated: {reason}."),
+    "config.refused": _Rise(
+        "config", "The configuration files have errors; the one before is in force."
+    ),
+    "overload.started": _Rise("overload", "Overload: new calls are refused, emergency calls not."),
+    "trunk.down": _Rise("trunk {trunk}", "Carrier {trunk} is down: {reason}."),
+    "switch.task_failed": _Rise("task {task}", "The task {task} failed and was started again."),
+}
+_CLEARED_BY = {
+    "journal.recovered": "journal",
+    "store.recovered": "store",
+    "media.worker_ready": "media",
+    "config.applied": "config",
+    "overload.ended": "overload",
+    "trunk.up": "trunk {trunk}",
+    "trunk.removed": "trunk {trunk}",
+}
+
+
+class Alarms:
+    """The alarms that stand, oldest first."""
+
+    def __init__(self) -> None:
+        self._standing: dict[str, str] = {}
+
+    @property
+    def standing(self) -> tuple[str, ...]:
+        """Their sentences."""
+        return tuple(self._standing.values())
+
+    def take(self, name: str, fields: Fields) -> None:
+        """An event."""
+        rise = _RAISED_BY.get(name)
+        if rise is not None:
+            self._standing[_filled(rise.key, fields)] = _filled(rise.text, fields)
+            return
+        key = _CLEARED_BY.get(name)
+        if key is not None:
+            self._standing.pop(_filled(key, fields), None)
+
+
+class _Known(dict[str, object]):
+    """Fields of an event; one that it lacks is a question mark."""
+
+    def __missing__(self, key: str) -> str:
+        return "?"
+
+
+def _filled(text: str, fields: Fields) -> str:
+    return text.format_map(_Known(fields)) if "{" in text else text

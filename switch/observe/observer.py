@@ -1,0 +1,84 @@
+"""From the facts that the machines note to log lines and counters: one table.
+
+A fact without a row is logged at level info and counted nowhere, so a new one can't get lost.
+"""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+
+from switch.observe.alarms import Alarms
+from switch.observe.log import logger
+from switch.observe.metrics import Metrics
+
+Fields = Mapping[str, object]
+
+_LEVELS: dict[str, int] = {
+    "call.start": logging.DEBUG,
+    "trunk.down": logging.WARNING,
+    "auth.failed": logging.WARNING,
+    "journal.failing": logging.ERROR,
+    "store.failing": logging.ERROR,
+    "store.unreadable": logging.ERROR,
+    "store.rejected": logging.ERROR,
+    "line.unreadable": logging.ERROR,
+    "config.refused": logging.ERROR,
+    "switch.task_failed": logging.ERROR,
+    "media.unavailable": logging.WARNING,
+    "overload.started": logging.WARNING,
+    "switch.error": logging.ERROR,
+    "emergency.refresh_failed": logging.ERROR,
+    "emergency.session_expired": logging.ERROR,
+    "media.lost": logging.WARNING,
+}
+
+
+def _call_start(metrics: Metrics, fields: Fields) -> None:
+    """The decision's own word, whatever becomes of the call."""
+    metrics.count("policy_decisions", str(fields["rule"]), str(fields["outcome"]))
+
+
+def _call_end(metrics: Metrics, fields: Fields) -> None:
+    metrics.count("calls", str(fields["outcome"]))
+    if fields["emergency"]:
+        metrics.count("emergency_calls", str(fields["verdict"]))
+    setup = fields["setup_s"]
+    if isinstance(setup, float) and fields["answered"]:
+        metrics.observe_setup(setup)
+
+
+def _threshold(metrics: Metrics, fields: Fields) -> None:
+    metrics.count("usage_thresholds", str(fields["percentage"]))
+
+
+def _auth_failed(metrics: Metrics, fields: Fields) -> None:
+    metrics.count("authentications", "locked" if fields.get("locked") else "failed")
+
+
+_COUNTED: dict[str, Callable[[Metrics, Fields], None]] = {
+    "call.start": _call_start,
+    "call.end": _call_end,
+    "usage.threshold": _threshold,
+    "auth.failed": _auth_failed,
+}
+
+
+class Observer:
+    """Takes what the driver hands on after each wake-up."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self.alarms = Alarms()
+        self._metrics = metrics
+        self._log = logger("switch")
+
+    def __call__(self, events: Sequence[tuple[str, dict[str, object]]]) -> None:
+        """Log and count each fact."""
+        for name, fields in events:
+            count = _COUNTED.get(name)
+            if count is not None:
+                count(self._metrics, fields)
+            self.alarms.take(name, fields)
+            self._log.log(_LEVELS.get(name, logging.INFO), name, **fields)
+
+    def alarm(self, name: str, fields: Fields) -> None:
+        """A room that has no outbox (journal, media) tells something."""
+        self(((name, dict(fields)),))

@@ -1,0 +1,1 @@
+"""Routing: dial plan, number formats, and from a decision to ordered targets. Values only."""

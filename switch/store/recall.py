@@ -1,0 +1,45 @@
+"""What the database still knows at a start, for when the journal doesn't reach back far enough.
+
+States and locations of lines are taken from both, the later wins; minutes by greatest-of; bindings
+only when the journal is gone. A database that is missing, locked or broken gives nothing: the
+switch starts from the journal then, and the writer says that the database fails.
+"""
+
+import asyncio
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
+
+from switch.store.alarm import Alarm, quiet
+from switch.store.read import Reader, StoreUnavailableError
+
+# A start must not wait for a locked file: what is in the journal is enough to go on.
+LIMIT_S: Final = 5.0
+
+Total = tuple[str, int, dict[str, int], list[int]]
+"""(line, cycle, counted ms by direction, percentages crossed)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """`lives` are records as in the journal, "line_state" and "location"; `bindings` likewise."""
+
+    lives: list[dict[str, Any]] = field(default_factory=list)
+    totals: list[Total] = field(default_factory=list)
+    bindings: list[dict[str, Any]] = field(default_factory=list)
+
+
+async def recall(
+    reader: Reader, since: int, now: int, *, alarm: Alarm = quiet, limit_s: float = LIMIT_S
+) -> Recalled:
+    """Read it; `since` bounds the cycles (UTC ms), `now` the bindings. Empty when that fails."""
+    try:
+        async with asyncio.timeout(limit_s):
+            states = [{"k": "line_state", **asdict(row)} for row in await reader.line_states()]
+            places = [{"k": "location", **asdict(row)} for row in await reader.locations()]
+            totals = await reader.totals(since)
+            return Recalled(states + places, totals, await reader.bindings(now))
+    except (StoreUnavailableError, TimeoutError, ValueError) as error:
+        # There is none before the first start; all else is worth a look.
+        if reader.exists:
+            alarm("store.unreadable", {"reason": str(error) or "locked"})
+        return Recalled()

@@ -1,0 +1,140 @@
+"""From journal records to rows, and how a row joins what is there already.
+
+Every statement may be repeated with the same rows, in any order of batches, and leaves the same
+table: greatest-of for sums and ends, the first for what is final (a CDR, a crossing), the newest
+for states.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final
+
+from sqlalchemy import Column, Table, case, func
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql import ClauseElement
+
+from switch.store import tables
+
+Record = dict[str, Any]
+Row = dict[str, Any]
+Upsert = postgresql.Insert | sqlite.Insert
+
+
+@dataclass(frozen=True, slots=True)
+class Sink:
+    """Where records of a kind go. `row` returns None for a record that leaves no row.
+
+    `greatest`: columns that only grow. `newest`: a column that decides which of two rows is later;
+    the other columns of the later one win. With neither, the first row stays. `where` counts for
+    deleting.
+    """
+
+    table: Table
+    row: Callable[[Record], Row | None]
+    greatest: tuple[str, ...] = ()
+    newest: str | None = None
+
+
+def _usage(record: Record) -> Row | None:
+    if not record["ms"]:  # exempt legs of no account, calls never ACKed: nothing to add up
+        return None
+    return {
+        "line": record["line"],
+        "cycle": record["cycle"],
+        "leg": record["leg"],
+        "direction": record["direction"],
+        "ms": record["ms"],
+        "counts": record["counts"],
+        "estimated": record["estimated"],
+        "clock": record["clock"],
+        "at": record["at"],
+    }
+
+
+def _threshold(record: Record) -> Row:
+    return {name: record[name] for name in ("line", "cycle", "percentage", "occurred_at")}
+
+
+def _cdr(record: Record) -> Row:
+    row = {column.name: record.get(column.name) for column in tables.cdr.columns}
+    row["key"] = f"{record['call_id']} {record.get('line') or '-'}"
+    row["emergency"] = bool(record.get("emergency"))
+    row["estimated"] = bool(record.get("estimated"))
+    row["legs"] = record.get("legs") or []
+    row["attempts"] = record.get("attempts") or []
+    return row
+
+
+def _line_state(record: Record) -> Row:
+    return {
+        "line": record["line"],
+        "state": record["state"],
+        "clause": record.get("clause"),
+        "by": record.get("by"),
+        "at": record["at"],
+    }
+
+
+def _location(record: Record) -> Row:
+    return {
+        "line": record["line"],
+        "version": record["version"],
+        "address": record["address"],
+        "validated": bool(record.get("validated")),
+        "confirmed_at": record.get("confirmed_at"),
+        "at": record["at"],
+    }
+
+
+def _notice(record: Record) -> Row:
+    row = {column.name: record.get(column.name) for column in tables.notice.columns}
+    row["changed_at"] = record.get("changed_at") or record["at"]
+    return row
+
+
+SINKS: Final[dict[str, Sink]] = {
+    "usage": Sink(tables.usage, _usage, greatest=("ms", "at")),
+    "threshold": Sink(tables.thresholds, _threshold),
+    "cdr": Sink(tables.cdr, _cdr),
+    "line_state": Sink(tables.line_state, _line_state, newest="at"),
+    "location": Sink(tables.location, _location, newest="at"),
+    "notice": Sink(tables.notice, _notice, newest="changed_at"),
+}
+
+
+@cache
+def insert_into(sink: Sink, dialect: str) -> Upsert:
+    """Return the statement that adds rows of a sink, for executing with a list of rows.
+
+    Made once: building it anew costs more than writing a row.
+    """
+    table = sink.table
+    statement = upsert(table, dialect)
+    key = list(table.primary_key.columns)
+    others = [column for column in table.columns if not column.primary_key]
+    if sink.greatest:
+        chosen = {
+            column.name: _greatest(column, statement.excluded[column.name], dialect)
+            for column in others
+            if column.name in sink.greatest
+        }
+        return statement.on_conflict_do_update(index_elements=key, set_=chosen)
+    if sink.newest is not None:
+        is_newer = statement.excluded[sink.newest] >= table.c[sink.newest]
+        kept = {
+            column.name: case((is_newer, statement.excluded[column.name]), else_=column)
+            for column in others
+        }
+        return statement.on_conflict_do_update(index_elements=key, set_=kept)
+    return statement.on_conflict_do_nothing(index_elements=key)
+
+
+def upsert(table: Table, dialect: str) -> Upsert:
+    """Return the insert of a dialect, which knows ON CONFLICT; both spell it alike."""
+    return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+
+
+def _greatest(column: Column[Any], offered: ClauseElement, dialect: str) -> ClauseElement:
+    """Return the greater of two values; SQLite calls that max."""
+    return func.greatest(column, offered) if dialect == "postgresql" else func.max(column, offered)

@@ -1,0 +1,245 @@
+"""SIP over UDP (RFC 3261 §18): raw non-blocking sockets on the event loop's readers.
+
+A wake-up drains up to 64 datagrams: that costs 6 us a datagram where asyncio's DatagramProtocol
+costs 28. Each carries the kernel's receive time, from which minutes are counted (SO_TIMESTAMPNS).
+ICMP errors are read from the socket's error queue (IP_RECVERR), so that a dead peer is known at
+once and not after 32 s (§18.4).
+
+Deliberately absent: queueing. What the kernel doesn't take now is lost, as on the wire, and SIP
+retransmits. Listening on a wildcard address works, but the kernel then picks the source address of
+what is sent.
+"""
+
+import asyncio
+import errno
+import socket
+import struct
+import time
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+from switch.clock import boottime
+from switch.sip.flow import Flow
+
+Address = tuple[str, int]
+
+_DRAIN: Final = 64  # more starves timers and streams; fewer costs a turn of the loop each
+_MAX_DATAGRAM: Final = 65_535  # the largest UDP payload there is: a longer message can't arrive
+# About 0.4 s of 5,000 small datagrams a second, with what the kernel adds to each.
+_RECEIVE_BUFFER: Final = 4 * 1024 * 1024
+# Remembered peers; a flood of forged sources empties the table, nothing more.
+_MAX_FLOWS: Final = 16_384
+# Linux: <asm-generic/socket.h>, <linux/in.h>, <linux/in6.h>; Python's socket module doesn't name
+# them.
+_SO_TIMESTAMPNS: Final = 35
+_SO_RCVBUFFORCE: Final = 33
+_IP_RECVERR: Final = 11
+_IPV6_RECVERR: Final = 25
+_TIMESPEC: Final = struct.Struct("@ll")
+_ANCILLARY: Final = socket.CMSG_SPACE(_TIMESPEC.size)
+_ERROR_ANCILLARY: Final = 512
+# The wall clock was set if a datagram seems to have waited longer than this (s). No shorter: by the
+# wait overload is known, and a full receive buffer of a busy node takes seconds.
+_MAX_WAIT: Final = 10.0
+# A datagram that arrives while its batch is being read is younger than the batch by at most this
+# (s).
+_MAX_AHEAD: Final = 0.1
+_QUEUE_FULL: Final = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.ENOBUFS, errno.ENOMEM})
+
+
+class DatagramSink(Protocol):
+    """Who takes what arrives."""
+
+    def on_datagram(self, data: bytes, flow: Flow, at: float) -> None:
+        """A datagram, received at `at` (boottime seconds, by the kernel)."""
+
+    def on_batch_end(self) -> None:
+        """The datagrams of one wake-up are through: perform what they led to."""
+
+    def on_transport_error(self, flow: Flow) -> None:
+        """What was sent to `flow` can't arrive."""
+
+
+class UdpTransport:
+    """All UDP sockets of the node. Counters only grow."""
+
+    def __init__(self, addresses: Sequence[Address], sink: DatagramSink) -> None:
+        """Prepare to listen on `addresses` (IP literal, port; port 0 picks a free one)."""
+        self._addresses = addresses
+        self._sink = sink
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._sockets: dict[Address, _Listener] = {}
+        self._default: dict[bool, _Listener] = {}
+        self.received = 0
+        self.sent = 0
+        self.send_dropped = 0
+        self.errors = 0
+
+    @property
+    def local_addresses(self) -> list[Address]:
+        """The addresses listened on, with the ports that were picked."""
+        return list(self._sockets)
+
+    def open(self, loop: asyncio.AbstractEventLoop) -> list[Address]:
+        """Bind, start reading, return the bound addresses. OSError names the one that is taken."""
+        self._loop = loop
+        for address in self._addresses:
+            try:
+                listener = _Listener(_bound_socket(address))
+            except OSError as error:
+                self.close()
+                raise OSError(
+                    error.errno, f"UDP {address[0]}:{address[1]}: {error.strerror}"
+                ) from error
+            self._sockets[listener.local] = listener
+            self._default.setdefault(":" in listener.local[0], listener)
+            loop.add_reader(listener.socket.fileno(), self._readable, listener)
+        return self.local_addresses
+
+    def close(self) -> None:
+        """Stop reading and close every socket. Idempotent."""
+        for listener in self._sockets.values():
+            if self._loop is not None:
+                self._loop.remove_reader(listener.socket.fileno())
+            listener.socket.close()
+        self._sockets.clear()
+        self._default.clear()
+
+    def send(self, flow: Flow, data: bytes) -> None:
+        """Send `data` from `flow.local` (or the first socket of the family) to `flow.remote`, now.
+
+        Lost when the kernel's queue is full (counted in send_dropped); any other failure is
+        reported to the sink as on_transport_error(flow).
+        """
+        listener = self._sockets.get(flow.local) or self._default.get(":" in flow.remote[0])
+        if listener is None:
+            self.errors += 1
+            self._sink.on_transport_error(flow)
+            return
+        try:
+            listener.socket.sendto(data, flow.remote)
+            self.sent += 1
+        except OSError as error:
+            self._send_failed(listener, flow, data, error)
+
+    def _send_failed(self, listener: "_Listener", flow: Flow, data: bytes, error: OSError) -> None:
+        """Tell apart a full queue, an error left by an earlier datagram, and one of this."""
+        if error.errno in _QUEUE_FULL:
+            self.send_dropped += 1
+            return
+        # With IP_RECVERR an ICMP error of another destination is reported to whoever calls next:
+        # take what the queue holds, then this datagram gets its own chance.
+        self._read_errors(listener)
+        try:
+            listener.socket.sendto(data, flow.remote)
+            self.sent += 1
+        except OSError as again:
+            if again.errno in _QUEUE_FULL:
+                self.send_dropped += 1
+                return
+            self.errors += 1
+            self._sink.on_transport_error(flow)
+
+    def _readable(self, listener: "_Listener") -> None:
+        """Drain one socket, at most _DRAIN datagrams, then let the sink perform."""
+        receive = listener.socket.recvmsg
+        on_datagram = self._sink.on_datagram
+        wall_now = time.time()
+        now = boottime()
+        count = 0
+        for _ in range(_DRAIN):
+            try:
+                data, ancillary, _flags, remote = receive(_MAX_DATAGRAM, _ANCILLARY)
+            except BlockingIOError:
+                if not count:
+                    self._read_errors(listener)  # woken by EPOLLERR alone
+                break
+            except OSError:
+                self._read_errors(listener)
+                continue
+            count += 1
+            on_datagram(data, listener.flow(remote), _received_at(ancillary, now, wall_now))
+        self.received += count
+        self._sink.on_batch_end()
+
+    def _read_errors(self, listener: "_Listener") -> None:
+        """Empty the error queue, and report the destinations that ICMP calls unreachable."""
+        for _ in range(_DRAIN):
+            try:
+                _, ancillary, _, remote = listener.socket.recvmsg(
+                    0, _ERROR_ANCILLARY, socket.MSG_ERRQUEUE
+                )
+            except OSError:
+                return
+            if remote and _is_fatal(ancillary):
+                self.errors += 1
+                self._sink.on_transport_error(listener.flow(remote))
+
+
+class _Listener:
+    """One bound socket, and the flows of its peers: one object a peer, not one a message."""
+
+    __slots__ = ("_flows", "local", "socket")
+
+    def __init__(self, bound: socket.socket) -> None:
+        self.socket = bound
+        name = bound.getsockname()
+        self.local: Address = (name[0], name[1])
+        self._flows: dict[tuple[str, int], Flow] = {}
+
+    def flow(self, remote: tuple[str, int]) -> Flow:
+        """Return the flow to `remote` (as recvmsg gives it: with flow label and scope for IPv6)."""
+        flow = self._flows.get(remote)
+        if flow is None:
+            if len(self._flows) >= _MAX_FLOWS:
+                self._flows.clear()
+            flow = self._flows[remote] = Flow("UDP", self.local, (remote[0], remote[1]))
+        return flow
+
+
+def _bound_socket(address: Address) -> socket.socket:
+    """Return a non-blocking socket bound to `address`. OSError."""
+    ipv6 = ":" in address[0]
+    bound = socket.socket(socket.AF_INET6 if ipv6 else socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        bound.setblocking(False)
+        try:
+            bound.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _RECEIVE_BUFFER)
+        except OSError:  # without CAP_NET_ADMIN, net.core.rmem_max limits it
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
+        bound.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+        if ipv6:
+            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            bound.setsockopt(socket.IPPROTO_IPV6, _IPV6_RECVERR, 1)
+        else:
+            bound.setsockopt(socket.IPPROTO_IP, _IP_RECVERR, 1)
+        bound.bind(address)
+    except OSError:
+        bound.close()
+        raise
+    return bound
+
+
+def _received_at(ancillary: Sequence[tuple[int, int, bytes]], now: float, wall_now: float) -> float:
+    """Map the kernel's wall-clock stamp of a datagram to boottime seconds.
+
+    `now` and `wall_now` are one moment on both clocks. A stamp that can't be right, since the wall
+    clock was set in between, counts as `now`.
+    """
+    for _level, kind, value in ancillary:
+        if kind == _SO_TIMESTAMPNS and len(value) >= _TIMESPEC.size:
+            seconds, nanoseconds = _TIMESPEC.unpack_from(value)
+            waited: float = wall_now - (seconds + nanoseconds * 1e-9)
+            if -_MAX_AHEAD <= waited <= _MAX_WAIT:
+                return now - waited
+            return now
+    return now
+
+
+def _is_fatal(ancillary: Sequence[tuple[int, int, bytes]]) -> bool:
+    """Whether an error queue entry (struct sock_extended_err) means that no peer is there."""
+    for _level, kind, value in ancillary:
+        if kind in (_IP_RECVERR, _IPV6_RECVERR) and len(value) >= 4:
+            code: int = struct.unpack_from("@I", value)[0]
+            return code != errno.EMSGSIZE  # an update of the path's MTU is no failure
+    return False

@@ -1,0 +1,1 @@
+"""Carriers: recognition, registration, health, number formats."""

@@ -1,0 +1,31 @@
+"""Whether the trunks fit each other: each is recognised by an address or certificate of its own."""
+
+from collections.abc import Iterator
+
+from switch.trunk.settings import TrunkSettings
+
+Key = tuple[str | int, ...]
+
+
+def complaints(trunks: tuple[TrunkSettings, ...]) -> Iterator[tuple[Key, str]]:
+    """The key of each offending value in vigie.toml, and what is wrong with it."""
+    ids: set[str] = set()
+    ways: set[tuple[str, int, str]] = set()
+    names: set[str] = set()
+    for position, trunk in enumerate(trunks):
+        if trunk.id in ids:
+            yield ("trunk", position, "id"), f"{trunk.id} stands twice"
+        way = (trunk.address.lower(), trunk.port, trunk.transport)
+        if way in ways:
+            yield (
+                ("trunk", position, "address"),
+                "another trunk has this address, port and transport: calls could not be told apart",
+            )
+        if trunk.certificate_name and trunk.certificate_name in names:
+            yield (
+                ("trunk", position, "tls_name"),
+                "another trunk has a certificate of this name: calls could not be told apart",
+            )
+        names.add(trunk.certificate_name)
+        ids.add(trunk.id)
+        ways.add(way)

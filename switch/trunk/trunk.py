@@ -1,0 +1,381 @@
+"""The carriers in use: which one a request came from, which take a call, and whether they live.
+
+A carrier is one or several next hops (RFC 3263; resolved by the driver's side, off the call path) and
+perhaps a registration. One that is down goes last for emergency calls, never away; for other calls it
+is left out. A request is recognised by address, port and transport, by the name in a TLS certificate,
+or by the Contact of our registration: never by the address alone, which phones may share.
+
+Deliberately absent: DNS and sockets, which are transports' business.
+"""
+
+import random
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from switch.clock import Wheel
+from switch.dialog.dialog import host_port
+from switch.routing.carrier import Carrier
+from switch.sip.errors import ParseError
+from switch.sip.flow import Flow
+from switch.sip.message import Request
+from switch.sip.nameaddr import NameAddr
+from switch.sip.outbox import Outbox
+from switch.sip.uri import Uri
+from switch.transaction.transactions import Transactions
+from switch.trunk.next_hop import NextHop
+from switch.trunk.reading import HopReading, TrunkReading
+from switch.trunk.registration import Account, Registration
+
+RESOLVED_S: Final = 30.0  # how often a name is looked up; the resolver itself minds the TTL
+UNRESOLVED_S: Final = 5.0
+
+Way = tuple[Flow, Flow | None]
+"""A next hop: its flow, and for UDP the TCP flow to the same place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How a carrier is found and recognised beyond one address.
+
+    `uri` is what the DNS is asked for ("" = the address is a literal); `certificate_name` the DNS
+    name in its certificate, in lower case; `account` what we register there.
+    """
+
+    uri: str = ""
+    certificate_name: str = ""
+    account: Account | None = None
+
+
+NEAR: Final = Reach()
+
+
+class Trunk:
+    """One carrier with its present state. `calls` counts live calls in both directions.
+
+    `carrier` has the first next hop; `hops` are all, in the order of the DNS.
+    """
+
+    __slots__ = (
+        "_is_started",
+        "_outbox",
+        "_ping_s",
+        "_transactions",
+        "_was_up",
+        "_wheel",
+        "calls",
+        "carrier",
+        "certificate_name",
+        "hops",
+        "look_up_at",
+        "registration",
+        "unresolved_reason",
+        "uri",
+    )
+
+    def __init__(
+        self,
+        carrier: Carrier,
+        ping_s: float,
+        wheel: Wheel,
+        transactions: Transactions,
+        outbox: Outbox,
+        reach: Reach = NEAR,
+        *,
+        draw: Callable[[], float] = random.random,
+    ) -> None:
+        """With a `reach.uri`, the flow of `carrier` is never used: next hops come by `take_hops`.
+
+        `ping_s` 0 = no probes; `draw` gives numbers in [0, 1).
+        """
+        self.carrier = carrier
+        self.calls = 0
+        self.uri = reach.uri
+        self.certificate_name = reach.certificate_name
+        self.hops: list[NextHop] = []
+        self.look_up_at = 0.0
+        self.unresolved_reason = ""
+        self._wheel = wheel
+        self._transactions = transactions
+        self._outbox = outbox
+        self._ping_s = ping_s
+        self._is_started = False
+        self.registration: Registration | None = None
+        if reach.account is not None:
+            self.registration = Registration(reach.account, self, wheel, transactions, outbox, draw)
+        if not reach.uri:
+            self.hops = [self._hop((carrier.flow, carrier.stream_flow))]
+        self._was_up = self.is_up
+
+    @property
+    def is_up(self) -> bool:
+        """Whether a call is likely to succeed: a next hop lives, and the carrier knows us."""
+        if self.registration is not None and self.registration.is_failing:
+            return False
+        return any(hop.is_up for hop in self.hops)
+
+    @property
+    def reason(self) -> str:
+        """What is wrong with it, "" when nothing is."""
+        if self.registration is not None and self.registration.reason:
+            return f"registration: {self.registration.reason}"
+        if not self.hops:
+            return self.unresolved_reason or "not resolved yet"
+        return "" if self.is_up else self.hops[0].reason
+
+    @property
+    def has_channel(self) -> bool:
+        """Whether the channel limit leaves room for one more call."""
+        limit = self.carrier.channels
+        return limit is None or self.calls < limit
+
+    def start(self, now: float) -> None:
+        """Probe and register from now on."""
+        self._is_started = True
+        for hop in self.hops:
+            hop.start(now)
+        if self.registration is not None and self.hops:
+            self.registration.renew(now)
+
+    def stop(self) -> None:
+        """No more probes and registrations; calls that are up go on."""
+        for hop in self.hops:
+            hop.stop()
+        if self.registration is not None:
+            self.registration.stop()
+
+    def take_hops(self, ways: Sequence[Way], now: float) -> None:
+        """Use these next hops, the best first. What is known of those that stay is kept."""
+        self.look_up_at = now + RESOLVED_S
+        if not ways:
+            return
+        self.unresolved_reason = ""
+        known = {hop.carrier.flow: hop for hop in self.hops}
+        kept = {flow: hop for flow, hop in known.items() if flow in {way[0] for way in ways}}
+        self.hops = [kept.get(way[0]) or self._hop(way) for way in ways]
+        self.carrier = self.hops[0].carrier
+        for flow in known.keys() - kept.keys():
+            known[flow].stop()
+        if self._is_started:
+            self._start_new(now)
+        self.look()
+
+    def _start_new(self, now: float) -> None:
+        """Probe next hops that are new, and register if that waited for an address."""
+        for hop in self.hops:
+            hop.start(now)
+        if self.registration is not None and not self.registration.is_registered:
+            self.registration.renew(now)
+
+    def not_resolved(self, reason: str, now: float) -> None:
+        """The DNS gave no answer: the last good one stays in use."""
+        self.look_up_at = now + UNRESOLVED_S
+        if reason != self.unresolved_reason:
+            self.unresolved_reason = reason
+            self._outbox.note("trunk.unresolved", trunk=self.carrier.id, reason=reason)
+
+    def next_flow(self, tried: Collection[Flow]) -> Flow | None:
+        """The best next hop that wasn't tried (NextHops of the registration)."""
+        flows = (hop.carrier.flow for hop in sorted(self.hops, key=lambda hop: hop.rank))
+        return next((flow for flow in flows if flow not in tried), None)
+
+    def failed(self, flow: Flow, now: float) -> None:
+        """A request on `flow` had no answer, no path or a 503: that next hop is avoided for a while."""
+        for hop in self._at(flow):
+            hop.avoid(now)
+
+    def answered(self, flow: Flow) -> None:
+        """A request on `flow` was answered, not with 503: its next hop lives."""
+        for hop in self._at(flow):
+            if hop.rank:
+                hop.answered()
+
+    def look(self) -> None:
+        """Say so if the trunk went up or down."""
+        if self.is_up != self._was_up:
+            self._was_up = not self._was_up
+            name = "trunk.up" if self._was_up else "trunk.down"
+            self._outbox.note(name, trunk=self.carrier.id, reason=self.reason)
+
+    def called_number(self, request: Request) -> str | None:
+        """The number that a call to our registration's Contact is for; None for any other call.
+
+        The Request-URI then has our token, and the number stands in P-Called-Party-ID (RFC 7315 §4.2)
+        or in To.
+        """
+        registration = self.registration
+        if registration is None or _user_of(request) != registration.account.token:
+            return None
+        for name in ("P-Called-Party-ID", "To"):
+            try:
+                user = NameAddr.parse(request.get(name) or "").uri.user
+            except ParseError:
+                continue
+            if user:
+                return user
+        return Uri.parse(registration.account.aor).user or ""
+
+    def reading(self, now: float) -> TrunkReading:
+        """What it shows at boottime `now`."""
+        ours = self.registration
+        expires = ours.expires_at - now if ours is not None and ours.is_registered else None
+        return TrunkReading(
+            self.carrier.id,
+            self.is_up,
+            self.reason,
+            self.calls,
+            self.carrier.channels,
+            "" if ours is None else ours.state.value,
+            expires,
+            tuple(_hop_reading(hop) for hop in self.hops),
+        )
+
+    def _hop(self, way: Way) -> NextHop:
+        carrier = replace(self.carrier, flow=way[0], stream_flow=way[1])
+        return NextHop(carrier, self._ping_s, self._wheel, self._transactions, self._on_hop)
+
+    def _on_hop(self, hop: NextHop) -> None:
+        if len(self.hops) > 1:
+            name = "trunk.hop_up" if hop.is_up else "trunk.hop_down"
+            address = host_port(hop.carrier.flow.remote)
+            self._outbox.note(name, trunk=self.carrier.id, address=address, reason=hop.reason)
+        self.look()
+
+    def _at(self, flow: Flow) -> list[NextHop]:
+        """The next hop of a flow. The TCP way of a UDP hop is no part of its health."""
+        place = (flow.transport, flow.remote)
+        return [h for h in self.hops if (h.carrier.flow.transport, h.carrier.flow.remote) == place]
+
+
+class Trunks:
+    """All carriers, by id and by how they are recognised.
+
+    `peer_names` tells the names in the verified certificate of a TLS flow; the composition root sets
+    it to the transport's.
+    """
+
+    __slots__ = ("_by_name", "_by_source", "_by_token", "by_id", "peer_names")
+
+    def __init__(self, trunks: Iterable[Trunk] = ()) -> None:
+        self.by_id = {trunk.carrier.id: trunk for trunk in trunks}
+        self.peer_names: Callable[[Flow], Sequence[str]] = _no_names
+        self._by_source: dict[tuple[str, tuple[str, int]], Trunk] = {}
+        self._by_name = {t.certificate_name: t for t in self.by_id.values() if t.certificate_name}
+        self._by_token = {
+            t.registration.account.token: t
+            for t in self.by_id.values()
+            if t.registration is not None
+        }
+        self._index()
+
+    # -- recognition ---------------------------------------------------------------------------
+
+    def of_flow(self, flow: Flow) -> Trunk | None:
+        """The carrier that sends from this address, port and transport, or shows its certificate."""
+        trunk = self._by_source.get((flow.transport, flow.remote))
+        if trunk is None and self._by_name and flow.transport == "TLS":
+            for name in self.peer_names(flow):
+                trunk = self._by_name.get(name.lower())
+                if trunk is not None:
+                    break
+        return trunk
+
+    def of_request(self, request: Request, flow: Flow) -> Trunk | None:
+        """The carrier that a request outside any dialog comes from, also by our Contact's token."""
+        trunk = self.of_flow(flow)
+        if trunk is None and self._by_token:
+            trunk = self._by_token.get(_user_of(request))
+        return trunk
+
+    # -- choice --------------------------------------------------------------------------------
+
+    def able(self, ids: Iterable[str]) -> list[Carrier]:
+        """Of the trunks of a route, in its order, the next hops that can take a call now.
+
+        Those that failed a call a short while ago come last.
+        """
+        trunks = (self.by_id[name] for name in ids if name in self.by_id)
+        hops = [
+            hop
+            for trunk in trunks
+            if trunk.is_up and trunk.has_channel
+            for hop in trunk.hops
+            if hop.is_up
+        ]
+        return [hop.carrier for hop in sorted(hops, key=lambda hop: hop.rank)]
+
+    def for_emergency(self, ids: Iterable[str]) -> list[Carrier]:
+        """Of the trunks of a route, the next hops known to live first; none is left out, and no
+        channel limit counts (access to emergency services is uninterrupted: CPCE D.98-4)."""
+        ranked = [
+            (max(hop.rank, 0 if trunk.is_up else 2), hop.carrier)
+            for trunk in (self.by_id[name] for name in ids if name in self.by_id)
+            for hop in trunk.hops
+        ]
+        return [carrier for _, carrier in sorted(ranked, key=lambda pair: pair[0])]
+
+    # -- life ----------------------------------------------------------------------------------
+
+    def start(self, now: float) -> None:
+        """Probe all and register where that is asked for."""
+        for trunk in self.by_id.values():
+            trunk.start(now)
+
+    def to_resolve(self, now: float) -> list[tuple[str, str]]:
+        """(trunk id, SIP URI) of each name that is to be looked up now (RFC 3263 §4)."""
+        trunks = self.by_id.items()
+        return [(name, t.uri) for name, t in trunks if t.uri and t.look_up_at <= now]
+
+    def take_hops(self, trunk: str, ways: Sequence[Way], now: float) -> None:
+        """The DNS answered: these are the next hops of a trunk, the best first."""
+        self.by_id[trunk].take_hops(ways, now)
+        self._index()
+
+    def not_resolved(self, trunk: str, reason: str, now: float) -> None:
+        """The DNS didn't: the last good answer stays in use."""
+        self.by_id[trunk].not_resolved(reason, now)
+
+    def on_flow_closed(self, flow: Flow, now: float) -> None:
+        """A connection ended: if a carrier would call us by it, register anew."""
+        for trunk in self._by_token.values():
+            if trunk.registration is not None:
+                trunk.registration.on_flow_closed(flow, now)
+
+    def answered(self, trunk: str, flow: Flow) -> None:
+        """A call got some response by this hop; "" or an unknown id is no trunk."""
+        known = self.by_id.get(trunk)
+        if known is not None:
+            known.answered(flow)
+
+    def failed(self, trunk: str, flow: Flow, now: float) -> None:
+        """A call got nothing, or 503, by this hop."""
+        known = self.by_id.get(trunk)
+        if known is not None:
+            known.failed(flow, now)
+
+    def _index(self) -> None:
+        """Sources of all next hops; of two trunks at one place the first is meant."""
+        self._by_source = {}
+        for trunk in self.by_id.values():
+            for hop in trunk.hops:
+                for flow in (hop.carrier.flow, hop.carrier.stream_flow):
+                    if flow is not None:
+                        self._by_source.setdefault((flow.transport, flow.remote), trunk)
+
+
+def _no_names(flow: Flow) -> Sequence[str]:
+    return ()
+
+
+def _user_of(request: Request) -> str:
+    """The user of the Request-URI, "" when it has none or can't be read."""
+    try:
+        return request.request_uri.user or ""
+    except ParseError:
+        return ""
+
+
+def _hop_reading(hop: NextHop) -> HopReading:
+    flow = hop.carrier.flow
+    address = f"{flow.transport} {host_port(flow.remote)}"
+    return HopReading(address, hop.is_up, hop.is_avoided, hop.reason)

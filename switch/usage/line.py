@@ -1,0 +1,304 @@
+"""The meter of one line: what its legs add up to in a cycle, and when they will cross a threshold.
+
+With n live legs the sum grows by n milliseconds a millisecond, so the instant of a crossing is (T -
+used) / n away and only a leg change can move it: one timer a line, armed again at leg changes, and
+no polling. The sum is kept as settled + n*now - (sum of the starts): O(1) per leg change.
+
+All `*_ms` are integer milliseconds, of boottime unless named otherwise. Deliberately absent: any
+effect of a crossing on a call. It is an indicator and never a cap.
+"""
+
+from collections.abc import Callable, Collection
+from typing import Final
+
+from switch.clock import Timer, Wheel
+from switch.usage.cycle import Cycle
+from switch.usage.leg import Leg
+
+PERCENTAGES: Final = (80, 90, 100)
+
+# A BYE may be in the socket buffer while the timer of a crossing that it prevents is due. The
+# crossing is announced this much later; its `occurred_at` is exact all the same.
+_SETTLE_MS: Final = 50
+
+# A crossing days ahead is armed at a shared full minute first and exactly then, so that calls
+# coming and going don't strew the wheel with far-away times.
+_COARSE_MS: Final = 60_000
+
+Fire = Callable[["LineMeter", int, int], None]
+Close = Callable[[Leg, int], None]
+
+
+class LineMeter:
+    """What a line used in `cycle`.
+
+    `settled`: ms of ended parts by direction. `crossed`: percentages reached, ascending. `fire` is
+    called with (meter, percentage, boottime ms) at each crossing, `close` with (leg, boottime ms)
+    when a cycle's end closes a leg's part.
+    """
+
+    __slots__ = (
+        "_boundary",
+        "_close",
+        "_counted",
+        "_fire",
+        "_newest",
+        "_points",
+        "_running",
+        "_starts",
+        "_timer",
+        "_wheel",
+        "crossed",
+        "cycle",
+        "legs",
+        "line",
+        "offset_ms",
+        "settled",
+        "settled_at_ms",
+    )
+
+    def __init__(
+        self,
+        line: str,
+        cycle: Cycle,
+        wheel: Wheel,
+        points: dict[int, int],
+        fire: Fire,
+        close: Close,
+    ) -> None:
+        """A meter at zero. `points` maps percentages, ascending, to ms of the counted sum."""
+        self.line = line
+        self.cycle = cycle
+        self.legs: dict[str, Leg] = {}
+        self.settled: dict[str, int] = {"inbound": 0, "outbound": 0}
+        self.crossed: list[int] = []
+        self.offset_ms = 0
+        self.settled_at_ms = 0
+        self._counted = 0
+        self._running = 0
+        self._starts = 0
+        self._newest = 0
+        self._boundary: int | None = None
+        self._points = points
+        self._timer: Timer | None = None
+        self._wheel = wheel
+        self._fire = fire
+        self._close = close
+
+    def used_ms(self, now_ms: int) -> int:
+        """Return the counted ms of the cycle, live legs (also those not yet ACKed) included."""
+        return self._counted + self.live_ms(now_ms)
+
+    def live_ms(self, now_ms: int) -> int:
+        """Return the live legs' part of `used_ms`."""
+        n = self.cycle.n
+        return sum(
+            leg.live_ms(now_ms) for leg in self.legs.values() if leg.counts and leg.cycle.n == n
+        )
+
+    def by_direction(self, now_ms: int) -> dict[str, int]:
+        """Return ms by direction, live legs included, also of a direction that doesn't count."""
+        sums = dict(self.settled)
+        for leg in self.legs.values():
+            if leg.exempt_reason is None and leg.cycle.n == self.cycle.n:
+                sums[leg.direction] += leg.live_ms(now_ms)
+        return sums
+
+    def add(self, leg: Leg) -> None:
+        """Take a leg that was answered; it is provisional until `confirm`."""
+        if leg.cycle.n > self.cycle.n:
+            self.advance(leg.mark_ms)
+            self._roll(leg.cycle)
+        self.legs[leg.id] = leg
+        self.offset_ms = leg.wall_ms - leg.start_ms
+
+    def confirm(self, leg: Leg) -> None:
+        """Let a leg count from its mark on: its ACK arrived."""
+        leg.confirmed = True
+        if leg.exempt_reason is not None:
+            return
+        self._join(leg)
+        if self._boundary is None or leg.boundary_ms < self._boundary:
+            self._boundary = leg.boundary_ms
+        self.rearm(leg.mark_ms)
+
+    def remove(self, leg: Leg, at_ms: int) -> int:
+        """End a leg at `at_ms`; return the ms of its part in its present cycle."""
+        self._catch_up(leg, at_ms)
+        self.advance(at_ms)
+        self.drop(leg)
+        ms = leg.live_ms(at_ms) if leg.confirmed else 0
+        if leg.cycle.n == self.cycle.n and leg.exempt_reason is None:
+            self.settle(leg.direction, ms, leg.counts, at_ms)
+        if not self.legs:
+            self._boundary = None
+        self.rearm(at_ms)
+        return ms
+
+    def settle(self, direction: str, ms: int, counts: bool, at_ms: int) -> None:
+        """Add the ms of an ended part."""
+        self.settled[direction] += ms
+        self.settled_at_ms = at_ms
+        if counts:
+            self._counted += ms
+
+    def drop(self, leg: Leg) -> None:
+        """Forget a live leg, as if it had never been."""
+        del self.legs[leg.id]
+        if leg.joined:
+            self._leave(leg)
+
+    def take_total(
+        self, cycle: Cycle, by_direction: dict[str, int], counted: Collection[str], at_ms: int
+    ) -> None:
+        """Take a recorded sum of ended legs, by greatest-of; an older cycle's is ignored."""
+        if cycle.n > self.cycle.n:
+            self._roll(cycle)
+        if cycle.n < self.cycle.n:
+            return
+        for direction, ms in by_direction.items():
+            self.settled[direction] = max(self.settled[direction], ms)
+        self._counted = sum(self.settled[direction] for direction in counted)
+        self.settled_at_ms = at_ms
+
+    def take_crossed(self, n: int, percentages: Collection[int]) -> None:
+        """Take percentages that were announced before for the cycle `n`."""
+        if n == self.cycle.n:
+            self.crossed = sorted({*self.crossed, *percentages})
+
+    def restore_part(self, leg: Leg, ms: int, *, final: bool) -> None:
+        """Close a live leg's part as a record says: its end (`final`) or its cycle's."""
+        if not final:
+            self._next_part(leg)
+            leg.closed_ms += ms if leg.counts else 0
+            return
+        self.drop(leg)
+        if leg.cycle.n == self.cycle.n and leg.exempt_reason is None:
+            self.settle(leg.direction, ms, leg.counts, leg.mark_ms + ms)
+        if not self.legs:
+            self._boundary = None
+        self.rearm(leg.mark_ms + ms)
+
+    def on_timer(self, name: str, now: float) -> None:
+        """Look again: a crossing or a cycle's end is due, or near enough to arm exactly."""
+        now_ms = round(now * 1000)
+        for leg in list(self.legs.values()):
+            self._catch_up(leg, now_ms)
+        self.advance(now_ms - _SETTLE_MS)
+        self._timer = None
+        splitting = (
+            leg for leg in self.legs.values() if leg.confirmed and leg.exempt_reason is None
+        )
+        self._boundary = min((leg.boundary_ms for leg in splitting), default=None)
+        self.rearm(now_ms)
+
+    def advance(self, upto_ms: int) -> None:
+        """Fire the crossings that came to pass by `upto_ms`, in ascending order."""
+        for percentage, point in self._points.items():
+            if percentage in self.crossed:
+                continue
+            at_ms = self._crossing(point)
+            if at_ms is None or at_ms > upto_ms:
+                return
+            self.crossed.append(percentage)
+            self._fire(self, percentage, at_ms)
+
+    def rearm(self, now_ms: int) -> None:
+        """Arm the timer for the next crossing or cycle end; keep one that is armed earlier."""
+        wanted = self._next_look_ms()
+        if wanted is None:
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+            return
+        if wanted - now_ms > 2 * _COARSE_MS:
+            wanted = wanted // _COARSE_MS * _COARSE_MS
+        at = wanted / 1000
+        if self._timer is not None:
+            if self._timer.at <= at:
+                return
+            self._timer.cancel()
+        self._timer = self._wheel.arm(at, self, "usage")
+
+    def _next_look_ms(self) -> int | None:
+        """Return when something happens by itself: a crossing, or a live leg's cycle end."""
+        look = self._boundary
+        for percentage, point in self._points.items():
+            if percentage not in self.crossed:
+                crossing = self._linear(point)
+                if crossing is not None and (look is None or crossing + _SETTLE_MS < look):
+                    look = crossing + _SETTLE_MS
+                break
+        return look
+
+    def _crossing(self, point: int) -> int | None:
+        """Return when the counted sum reaches `point`; None when it won't as things stand."""
+        at_ms = self._linear(point)
+        return at_ms if at_ms is None or at_ms >= self._newest else self._solved(point)
+
+    def _linear(self, point: int) -> int | None:
+        """Return the crossing by the slope of all live legs: right if none starts after it."""
+        missing = point - self._counted
+        if missing <= 0:
+            return max(self.settled_at_ms, self._newest)
+        if not self._running:
+            return None
+        return -((self._starts + missing) // -self._running)
+
+    def _solved(self, point: int) -> int:
+        """Return a crossing that lies before the start of some live legs (a late ACK did that)."""
+        missing = point - self._counted
+        marks = sorted(leg.mark_ms for leg in self.legs.values() if leg.joined)
+        starts = 0
+        at_ms = 0
+        for running, mark in enumerate(marks, 1):
+            starts += mark
+            at_ms = -((starts + missing) // -running)
+            if running == len(marks) or at_ms <= marks[running]:
+                break
+        return at_ms
+
+    def _join(self, leg: Leg) -> None:
+        """Put a leg into the running sum, if it counts and is in the line's present cycle."""
+        if leg.counts and leg.confirmed and leg.cycle.n == self.cycle.n:
+            leg.joined = True
+            self._running += 1
+            self._starts += leg.mark_ms
+            self._newest = max(self._newest, leg.mark_ms)
+
+    def _leave(self, leg: Leg) -> None:
+        """Take a leg out of the running sum."""
+        leg.joined = False
+        self._running -= 1
+        self._starts -= leg.mark_ms
+        if not self._running:
+            self._newest = 0
+
+    def _catch_up(self, leg: Leg, at_ms: int) -> None:
+        """Split a leg at every cycle end that it passed by `at_ms`."""
+        while leg.confirmed and leg.exempt_reason is None and leg.boundary_ms <= at_ms:
+            if leg.cycle.n == self.cycle.n:
+                self.advance(leg.boundary_ms)
+            self._close(leg, leg.boundary_ms)
+            self._next_part(leg)
+
+    def _next_part(self, leg: Leg) -> None:
+        """Let a leg go on in the next cycle, from exactly where its present one ends."""
+        boundary, following = leg.boundary_ms, leg.cycle.following()
+        if leg.cycle.n == self.cycle.n:
+            self._roll(following)
+        if leg.joined:
+            self._leave(leg)
+        leg.cycle = following
+        leg.mark_ms = boundary
+        self._join(leg)
+
+    def _roll(self, cycle: Cycle) -> None:
+        """Turn to a later cycle, from zero. Live legs follow, each at its own boundary."""
+        for leg in self.legs.values():
+            if leg.joined:
+                self._leave(leg)
+        self.cycle = cycle
+        self.settled = {"inbound": 0, "outbound": 0}
+        self.crossed = []
+        self._counted = 0

@@ -1,0 +1,326 @@
+"""`make bench`: CPU per call and registration, memory per call and binding, beside two peers.
+
+    switch     REGISTER, calls of a trunk, calls of phones (digest on INVITE)
+    Sippy      calls (a Python B2BUA without digest, policy, metering, CDR or log)
+    Kamailio   REGISTER, calls, calls with digest (a proxy in C)
+
+Each server has one core, SIPp the other. The first repetition is discarded, but tells the rate at
+which the server uses `SHARE` of its core; of the next three the median counts, less what the idle
+process with its bindings uses. T1 is 50 ms, so that each repetition of the switch is measured until
+the last timer of its transactions has ended (Kamailio's end in 2 s; Sippy's later, uncounted).
+Memory counts only when both SIPps, and the switch itself, have as many calls up as were to be held.
+Exit code 0 only when every figure was measured. Arguments: --quick (one repetition, no memory),
+--only SERVER.
+"""
+
+import argparse
+import contextlib
+import functools
+import shutil
+import signal
+import statistics
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from house import (
+    CALLEE,
+    CARRIER,
+    HTTP,
+    KAMAILIO,
+    LINES,
+    PHONE,
+    SIPPY,
+    SWITCHES,
+    Address,
+    taken,
+    write_users,
+)
+from load import Load, LoadFailed, Outcome
+from process import Process
+from servers import NotStarted, kamailio_shm_kb, start_kamailio, start_sippy, start_switch
+
+SERVER_CORE, SIPP_CORE = 0, 1
+SHARE = 0.40  # of the server's core, so that peers are compared equally loaded
+MOST_PER_S = 500.0  # SIPp loses messages above that on its core
+REPETITION_S = 3.0
+LINGER_S = 3.6  # 64*T1 and a bit: the last timer of a finished transaction (T1 = 50 ms)
+HELD_CALLS = 2000
+SIPPY_CALLS = 300
+LIMIT_S = 225  # whole seconds; leaves time to end what runs within 240 s
+
+CPU_KINDS = ("call", "call, digest", "register")
+WANTED = {  # a figure that is missing makes the run a failure
+    "switch": (*CPU_KINDS, "call KB", "binding KB"),
+    "Sippy": ("call", "call KB"),
+    "Kamailio": (*CPU_KINDS, "call KB", "binding KB"),
+}
+
+BUDGETS = {
+    "call": 500.0,
+    "call, digest": 560.0,
+    "register": 150.0,
+    "call KB": 12.0,
+    "binding KB": 3.0,
+}
+ROWS = {
+    "call": "call, µs",
+    "call, digest": "call with digest on INVITE, µs",
+    "register": "REGISTER with 401, µs",
+    "call KB": "memory per established call, KB",
+    "binding KB": "memory per binding, KB",
+}
+
+
+@dataclass(slots=True)
+class Bench:
+    """Results by server and kind of work; what went wrong, in words."""
+
+    work: Path
+    quick: bool
+    results: dict[str, dict[str, float]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def load(self, server: Address, *, by_number: bool = False) -> Load:
+        """SIPp for one server."""
+        users = write_users(self.work / f"users-{server[1]}.csv", by_number=by_number)
+        return Load(server, users, self.work, SIPP_CORE)
+
+    def cpu(
+        self,
+        name: str,
+        kind: str,
+        process: Process,
+        idle: float,
+        run: Callable[[int, float], Outcome],
+        first_rate: float,
+    ) -> None:
+        """Measure one kind of work, what its timers do after its end included."""
+        rate, costs = first_rate, []
+        for repetition in range(2 if self.quick else 4):
+            count = max(50, round(rate * REPETITION_S))
+            begin, cpu = time.monotonic(), process.cpu_s()
+            try:
+                outcome = run(count, rate)
+            except LoadFailed as error:
+                self.notes.append(f"{name}, {kind}: {error}")
+                return
+            time.sleep(LINGER_S)  # until the timers of this repetition have ended
+            used = process.cpu_s() - cpu - idle * (time.monotonic() - begin)
+            cost = used / count * 1e6
+            say(f"{name}, {kind}: {cost:.0f} µs at {rate:.0f}/s")
+            if repetition:
+                costs.append(cost)
+                if outcome.retransmitted > count // 100:
+                    self.notes.append(f"{name}, {kind}: {outcome.retransmitted} retransmissions")
+            else:
+                rate = min(MOST_PER_S, SHARE / cost * 1e6)
+        self.found(name, kind, statistics.median(costs))
+
+    def cpu_of_all(
+        self, name: str, process: Process, load: Load, first_rates: tuple[float, float, float]
+    ) -> None:
+        """Measure the three kinds of work of a server at which the lines are registered."""
+        time.sleep(LINGER_S)
+        idle = idle_share(process)
+        runs = (load.call, functools.partial(load.call, digest=True), load.register)
+        for kind, run, rate in zip(CPU_KINDS, runs, first_rates, strict=True):
+            self.cpu(name, kind, process, idle, run, rate)
+
+    def found(self, name: str, kind: str, figure: float) -> None:
+        """Take down a result."""
+        say(f"{name}, {kind}: {figure:.1f}")
+        self.results.setdefault(name, {})[kind] = figure
+
+
+def say(text: str) -> None:
+    """Progress, on stderr."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def idle_share(process: Process, seconds: float = 2.0) -> float:
+    """CPU seconds per second of a process with nothing to do."""
+    time.sleep(0.5)
+    cpu = process.cpu_s()
+    time.sleep(seconds)
+    return (process.cpu_s() - cpu) / seconds
+
+
+def bench_switch(bench: Bench) -> None:
+    """CPU in one process, memory in a fresh one."""
+    process = start_switch(bench.work, SWITCHES[0], SERVER_CORE)
+    try:
+        load = bench.load(SWITCHES[0], by_number=True)
+        load.register(LINES, 400)
+        bench.cpu_of_all("switch", process, load, (150, 150, 300))
+    finally:
+        process.stop()
+    if bench.quick:
+        return
+    process = start_switch(bench.work, SWITCHES[1], SERVER_CORE, HTTP)
+    try:
+        load = bench.load(SWITCHES[1], by_number=True)
+        gauge("calls_active")  # what the first page takes is no call's
+        empty = process.pss_kb()
+        load.register(LINES, 400)
+        time.sleep(LINGER_S)
+        before = process.pss_kb()
+        bench.found("switch", "binding KB", (before - empty) / LINES)
+        with holding(load, HELD_CALLS, 300):
+            after = process.pss_kb()
+            if (active := gauge("calls_active")) != HELD_CALLS:
+                raise LoadFailed(f"{active:.0f} calls in the switch, not {HELD_CALLS}")
+            bench.found("switch", "call KB", (after - before) / HELD_CALLS)
+    finally:
+        process.stop()
+
+
+def bench_sippy(bench: Bench) -> None:
+    """Calls only: it is no registrar."""
+    process = start_sippy(bench.work, SIPPY, SERVER_CORE)
+    try:
+        load = bench.load(SIPPY)
+        bench.cpu("Sippy", "call", process, idle_share(process), load.call, 40)
+        if not bench.quick:
+            before = process.pss_kb()
+            with holding(load, SIPPY_CALLS, 60):
+                bench.found("Sippy", "call KB", (process.pss_kb() - before) / SIPPY_CALLS)
+    finally:
+        process.stop()
+
+
+def bench_kamailio(bench: Bench) -> None:
+    """The same work in C. Its memory is what it gave out of the shared pool, and its processes' own."""
+    process = start_kamailio(bench.work, KAMAILIO, SERVER_CORE)
+    load = bench.load(KAMAILIO)
+    try:
+        load.register(LINES, 400)
+        bench.cpu_of_all("Kamailio", process, load, (400, 400, 400))
+    finally:
+        process.stop()
+    if bench.quick:
+        return
+    process = start_kamailio(bench.work, KAMAILIO, SERVER_CORE, dialogs=True)
+    try:
+        empty = process.own_kb() + kamailio_shm_kb(bench.work)
+        load.register(LINES, 400)
+        time.sleep(LINGER_S)
+        before = process.own_kb() + kamailio_shm_kb(bench.work)
+        bench.found("Kamailio", "binding KB", (before - empty) / LINES)
+        with holding(load, HELD_CALLS, 300):
+            after = process.own_kb() + kamailio_shm_kb(bench.work)
+            bench.found("Kamailio", "call KB", (after - before) / HELD_CALLS)
+    finally:
+        process.stop()
+
+
+@contextlib.contextmanager
+def holding(load: Load, count: int, rate: float) -> Iterator[None]:
+    """`count` calls, established and settled. LoadFailed unless both SIPps hold them all."""
+    runs = load.begin_calls(count, rate, hold_s=60)
+    try:
+        time.sleep(count / rate + LINGER_S + 1)
+        if (held := load.held(runs)) != [count, count]:
+            raise LoadFailed(f"callee and caller held {held}, not {count} each")
+        yield
+        if (held := load.held(runs)) != [count, count]:
+            raise LoadFailed(f"callee and caller held {held} at the end, not {count} each")
+    finally:
+        for run in runs:
+            run.stop()
+
+
+def gauge(name: str) -> float:
+    """A gauge of the switch, all labels together."""
+    with urllib.request.urlopen(f"http://{HTTP[0]}:{HTTP[1]}/metrics", timeout=5) as page:
+        rows = page.read().decode().splitlines()
+    return sum(float(row.rpartition(" ")[2]) for row in rows if row.startswith(f"vigie_{name}"))
+
+
+def table(bench: Bench) -> str:
+    """One table: the figures, the budget, and how many times the peer's the switch's are."""
+    head = ("", "switch", "budget", "Sippy", "Kamailio", "Sippy/switch", "switch/Kamailio")
+    rows = [head]
+    for kind, label in ROWS.items():
+        own, sippy, kamailio = (
+            bench.results.get(name, {}).get(kind) for name in ("switch", "Sippy", "Kamailio")
+        )
+        verdict = "" if own is None else (" ok" if own <= BUDGETS[kind] else " over")
+        rows.append(
+            (
+                label, shown(own), f"{BUDGETS[kind]:.0f}{verdict}", shown(sippy), shown(kamailio),
+                shown(sippy / own, "x") if sippy and own else "-",
+                shown(own / kamailio, "x") if kamailio and own else "-",
+            )
+        )  # fmt: skip
+    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
+    lines = [
+        "  ".join(
+            cell.ljust(w) if not n else cell.rjust(w)
+            for n, (cell, w) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    ]
+    return "\n".join([*lines, *(f"- {note}" for note in bench.notes)])
+
+
+def shown(value: float | None, unit: str = "") -> str:
+    """A figure, or - for one that there isn't."""
+    if value is None:
+        return "-"
+    return f"{value:.1f}{unit}" if value < 100 else f"{value:.0f}{unit}"
+
+
+def main() -> int:
+    """Run it; 0 when every figure was measured, 1 else, 2 for a taken port."""
+    parser = argparse.ArgumentParser(prog="bench", description="CPU and memory beside two peers")
+    parser.add_argument("--quick", action="store_true", help="one repetition, no memory")
+    parser.add_argument("--only", choices=("switch", "sippy", "kamailio"))
+    chosen = parser.parse_args()
+    if shutil.which("sipp") is None or shutil.which("taskset") is None:
+        say("sipp (Debian: sip-tester) and taskset (util-linux) are needed")
+        return 2
+    if held := taken([CARRIER, PHONE, CALLEE, SIPPY, KAMAILIO, *SWITCHES]):
+        say("in use by another program: " + ", ".join(f"{host}:{port}" for host, port in held))
+        return 2
+    with tempfile.TemporaryDirectory(prefix="bench-") as work:
+        bench = Bench(Path(work), chosen.quick)
+        signal.signal(signal.SIGALRM, out_of_time)
+        signal.alarm(LIMIT_S)
+        servers = {"switch": bench_switch, "Sippy": bench_sippy, "Kamailio": bench_kamailio}
+        names = [name for name in servers if chosen.only in (None, name.lower())]
+        for name in names:
+            try:
+                servers[name](bench)
+            except OutOfTime:
+                bench.notes.append(f"{name}: not done after {LIMIT_S} s")
+                break
+            except (NotStarted, LoadFailed, OSError) as error:
+                bench.notes.append(f"{name}: {error}")
+        signal.alarm(0)
+        missing = [
+            f"{name}: {kind}"
+            for name in names
+            for kind in WANTED[name]
+            if kind not in bench.results.get(name, {}) and not (chosen.quick and "KB" in kind)
+        ]
+        bench.notes += [f"missing: {what}" for what in missing]
+        print(table(bench))
+    return int(bool(missing))
+
+
+class OutOfTime(Exception):
+    """The whole run took too long."""
+
+
+def out_of_time(*_: object) -> None:
+    """SIGALRM: whatever is under way ends; the servers are stopped on the way out."""
+    raise OutOfTime
+
+
+if __name__ == "__main__":
+    sys.exit(main())

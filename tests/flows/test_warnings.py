@@ -1,0 +1,125 @@
+"""The abroad warning in an answered call, and what follows a refused emergency call."""
+
+from tests.flows.actors import World, hang_up, sdp
+
+
+def test_without_an_offer_the_warning_is_an_answered_call(world: World) -> None:
+    """No offer, no early media: the worker answers, the caller hears it in a call, then BYE."""
+    a, c, speaker = world.phone("101", "127.0.2.1"), world.carrier(1), world.speaker()
+    caller = a.call("18", body=b"")
+    words = speaker.called()
+    assert words.invite.get("X-Vigie-Answer") == "answer"
+    words.answer(200, body=sdp("words"))
+    assert caller.expect(200).body == sdp("words")
+    caller.ack(sdp("101"))
+    assert words.expect("ACK").body == sdp("101")
+    words.send("BYE")
+    words.expect(200)
+    bye = caller.expect("BYE")
+    assert 'text="abroad"' in bye.get("Reason")
+    a.reply(bye, 200)
+    c.silent()
+    assert world.records("audit")[0]["verdict"] == "blocked_abroad"
+    assert all(cdr["counted_ms"] == 0 for cdr in world.cdrs)
+    assert world.speakers.free == 4
+    world.assert_idle()
+
+
+def test_key_1_in_an_answered_warning_moves_the_media(world: World) -> None:
+    a, c, speaker = world.phone("101", "127.0.2.1"), world.carrier(1), world.speaker()
+    caller = a.call("18", body=b"")
+    words = speaker.called()
+    words.answer(200, body=sdp("words"))
+    caller.expect(200)
+    caller.ack(sdp("101"))
+    words.expect("ACK")
+    words.send("BYE", ("X-Vigie-Key", "1"))
+    words.expect(200)
+    callee = c.called()
+    assert callee.invite.body == b"", "the caller's phone is asked by re-INVITE"
+    callee.answer(200, body=sdp("psap"))
+    asked = caller.expect("INVITE")
+    assert asked.body == sdp("psap")
+    a.reply(asked, 200, body=sdp("101", 2))
+    caller.expect("ACK")
+    assert callee.expect("ACK").body == sdp("101", 2)
+    hang_up(caller, callee)
+    assert world.records("audit")[0]["verdict"] == "override_connected"
+    world.assert_idle()
+
+
+def test_a_redial_within_a_minute_of_an_unheard_block_connects(world: World) -> None:
+    """The device itself says abroad and nobody can speak: 403 at once; dialled again, it connects."""
+    a, c = world.phone("101", "127.0.2.1"), world.carrier(1)
+    world.exchange.warned["101"] = world.exchange.wall(world.now) - 30
+    caller = a.call("18")
+    callee = c.called()
+    callee.answer(200, body=sdp("psap"))
+    callee.expect("ACK")
+    caller.expect(200)
+    caller.ack()
+    hang_up(caller, callee)
+    assert world.speakers.asked == []
+
+
+def test_a_redial_later_is_warned_again(world: World) -> None:
+    a, c = world.phone("101", "127.0.2.1"), world.carrier(1)
+    world.exchange.warned["101"] = world.exchange.wall(world.now) - 61
+    a.call("18")
+    c.silent()
+    assert world.speakers.asked == ["abroad"]
+
+
+def test_a_suspended_line_hears_why(world: World) -> None:
+    a, c, speaker = world.phone("105"), world.carrier(1), world.speaker()
+    caller = a.call("0145678901")
+    words = speaker.called()
+    assert world.speakers.asked == ["suspended"]
+    words.answer(183, body=sdp("words"))
+    caller.expect(183)
+    words.answer(403)
+    assert 'text="suspended"' in caller.fails(403).get("Reason")
+    c.silent()
+    world.assert_idle()
+
+
+def test_a_refusal_nobody_can_speak_is_immediate(world: World) -> None:
+    a = world.phone("105")
+    world.speakers.free = 0
+    assert 'text="suspended"' in a.call("0145678901").fails(403).get("Reason")
+    world.assert_idle()
+
+
+def test_an_emergency_call_survives_a_restart(world: World) -> None:
+    a, c = world.phone("101"), world.carrier(1)
+    caller = a.call("18")
+    callee = c.called()
+    callee.answer(200, body=sdp("psap"))
+    callee.expect("ACK")
+    caller.expect(200)
+    caller.ack()
+    world.after(4)
+    world = world.restarted()
+    (call,) = world.exchange.calls.values()
+    assert call.is_emergency
+    hang_up(callee, caller)
+    assert world.cdrs[0]["exempt_reason"] == "emergency"
+    assert world.records("audit")[0]["verdict"] == "connected"
+    world.assert_idle()
+
+
+def test_an_emergency_call_in_set_up_survives_no_restart_but_says_so(world: World) -> None:
+    a, c = world.phone("101"), world.carrier(1)
+    caller = a.call("18")
+    callee = c.called()
+    callee.answer(180)
+    caller.expect(180)
+    world = world.restarted()
+    caller.fails(480)
+    assert c.got == ["INVITE"]
+    callee.answer(180)
+    c.reply(callee.expect("CANCEL"), 200)
+    callee.answer(487)
+    c.expect("ACK")
+    assert len(world.records("audit")) == 1
+    world.assert_idle()

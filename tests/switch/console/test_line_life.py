@@ -1,0 +1,82 @@
+"""A line's life: the later record counts, wherever it was kept, and it is restated as it was told."""
+
+from pathlib import Path
+
+import orjson
+import pytest
+
+from policy.model import LineState
+from switch import config
+from switch.app import build_exchange
+from switch.call.exchange import NoAnnouncer
+from switch.console.commands import CommandRefused
+from switch.console.line_life import LineLives
+
+DEMO = Path(__file__).parents[3] / "configs" / "demo"
+
+
+def state(line: str, word: str, at: int, clause: str = "") -> dict[str, object]:
+    told = {"line": line, "state": word, "clause": clause, "by": "ops", "at": at}
+    return {"k": "line_state", **told}
+
+
+@pytest.fixture
+def lives() -> LineLives:
+    found = config.load(DEMO)
+    exchange = build_exchange(found, {}, NoAnnouncer(), {}, b"a key of 16 bytes")
+    return LineLives(exchange, found.snapshot)
+
+
+def state_of(lives: LineLives, line: str) -> LineState:
+    return lives._exchange.facts.lines[line].state
+
+
+def test_the_later_of_journal_and_database_counts(lives: LineLives) -> None:
+    database = [state("101", "suspended", 5, "2(k)(a)"), state("102", "active", 9)]
+    journal = [state("102", "suspended", 7, "2(k)(b)"), state("101", "active", 8)]
+    lives.restore([*database, *journal])
+    assert state_of(lives, "101") is LineState.ACTIVE
+    assert state_of(lives, "102") is LineState.ACTIVE
+
+
+def test_a_checkpoint_restates_who_and_when(lives: LineLives) -> None:
+    lives.restore([state("101", "suspended", 5, "2(k)(a)")])
+    assert [orjson.loads(record) for record in lives.records()] == [
+        state("101", "suspended", 5, "2(k)(a)")
+    ]
+
+
+def test_a_change_counts_even_if_the_clock_was_set_back(lives: LineLives) -> None:
+    lives.restore([state("101", "suspended", 5_000, "2(k)(a)")])
+    lives.change("101", LineState.ACTIVE, "", "ops", 10)
+    assert state_of(lives, "101") is LineState.ACTIVE
+    (record,) = map(orjson.loads, lives.records())
+    assert record["at"] == 10
+
+
+def test_what_cannot_be_read_is_told_and_left_out(lives: LineLives) -> None:
+    lives.restore([state("101", "asleep", 5), state("102", "suspended", 6, "2(k)(a)")])
+    assert state_of(lives, "101") is LineState.ACTIVE
+    assert state_of(lives, "102") is LineState.SUSPENDED
+    assert [name for name, _ in lives._exchange.outbox.events] == ["line.unreadable"]
+
+
+def test_a_location_comes_back_by_its_version(lives: LineLives) -> None:
+    def place(version: int, insee: str) -> dict[str, object]:
+        address = {"insee": insee, "civic": {"country": "FR", "A3": "Lyon"}}
+        rest = {"address": address, "validated": True, "confirmed_at": 1, "at": version}
+        return {"k": "location", "line": "101", "version": version, **rest}
+
+    lives.restore([place(3, "69383"), place(2, "69382")])
+    location = lives._exchange.facts.lines["101"].policy.location
+    assert location is not None
+    assert (location.insee, location.version) == ("69383", 3)
+    (record,) = map(orjson.loads, lives.records())
+    assert record["version"] == 3
+
+
+def test_nobody_leaves_termination(lives: LineLives) -> None:
+    lives.change("101", LineState.TERMINATED, "2(l)", "ops", 1)
+    with pytest.raises(CommandRefused) as refused:
+        lives.change("101", LineState.ACTIVE, "", "ops", 2)
+    assert refused.value.slug == "terminated"

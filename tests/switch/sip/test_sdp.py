@@ -1,0 +1,130 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from switch.sip import sdp
+from switch.sip.errors import LocalProtocolError
+
+OFFER = (
+    b"v=0\r\n"
+    b"o=- 20083 7 IN IP4 192.0.2.20\r\n"
+    b"s=caf\xe9\r\n"
+    b"c=IN IP4 192.0.2.20\r\n"
+    b"t=0 0\r\n"
+    b"m=audio 11796 RTP/AVP 0 8 13 101\r\n"
+    b"a=rtpmap:0 PCMU/8000\r\n"
+    b"a=rtpmap:101 telephone-event/8000\r\n"
+    b"a=fmtp:101 0-15\r\n"
+    b"a=rtpmap:13 CN/8000\r\n"
+    b"a=sendrecv\r\n"
+    b"m=video 0 RTP/AVP 97\r\n"
+    b"a=recvonly\r\n"
+)
+
+
+def test_reading() -> None:
+    assert sdp.has_audio(OFFER)
+    assert sdp.connection_address(OFFER) == ("192.0.2.20", 11796)
+    assert sdp.direction(OFFER) == "sendrecv"
+    assert [(codec.payload, codec.name, codec.rate) for codec in sdp.codecs(OFFER)] == [
+        (0, "PCMU", 8000), (8, "PCMA", 8000), (13, "CN", 8000), (101, "TELEPHONE-EVENT", 8000),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"v=0\r\n",
+        b"m=video 1 RTP/AVP 97\r\n",
+        b"m=audio\r\n",
+        b"m=audio 0 RTP/AVP 0\r\n",
+        b"m=audio x RTP/AVP 0\r\n",
+    ],
+)
+def test_without_audio(body: bytes) -> None:
+    assert not sdp.has_audio(body)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "direction"),
+    [
+        (b"a=sendrecv\r\n", b"", "sendrecv"),
+        (b"a=sendrecv", b"a=sendonly", "sendonly"),
+        (b"a=sendrecv\r\n", b"a=inactive \r\n", "inactive"),
+        (b"c=IN IP4 192.0.2.20", b"c=IN IP4 0.0.0.0", "inactive"),
+    ],
+)
+def test_directions(old: bytes, new: bytes, direction: str) -> None:
+    assert sdp.direction(OFFER.replace(old, new)) == direction
+
+
+def test_the_sessions_direction_counts_when_the_stream_has_none() -> None:
+    body = OFFER.replace(b"a=sendrecv\r\n", b"").replace(b"t=0 0\r\n", b"t=0 0\r\na=recvonly\r\n")
+    assert sdp.direction(body) == "recvonly"
+    changed = sdp.set_direction(body, "sendrecv")
+    assert sdp.direction(changed) == "sendrecv"
+    assert changed.count(b"a=recvonly") == 1  # that of the video stream
+
+
+@pytest.mark.parametrize("wanted", sdp.DIRECTIONS)
+def test_setting_a_direction_changes_nothing_else(wanted: str) -> None:
+    changed = sdp.set_direction(OFFER, wanted)
+    assert changed == OFFER.replace(b"a=sendrecv", b"a=" + wanted.encode())
+    assert sdp.direction(changed) == wanted
+
+
+def test_a_direction_that_is_none() -> None:
+    with pytest.raises(LocalProtocolError):
+        sdp.set_direction(OFFER, "both\r\na=x")
+
+
+def test_preferring_a_codec() -> None:
+    changed = sdp.reorder_codecs(OFFER, ["PCMA"])
+    assert changed == OFFER.replace(b"0 8 13 101", b"8 0 13 101")
+    assert sdp.reorder_codecs(changed, ["pcma"]) is changed
+    assert sdp.reorder_codecs(OFFER, ["G722"]) is OFFER
+
+
+def test_removing_a_codec() -> None:
+    changed = sdp.remove_codec(OFFER, "CN")
+    assert changed == OFFER.replace(b"0 8 13 101", b"0 8 101").replace(
+        b"a=rtpmap:13 CN/8000\r\n", b""
+    )
+    assert sdp.remove_codec(changed, "cn") is changed
+
+
+def test_the_last_speech_codec_stays() -> None:
+    body = OFFER.replace(b"0 8 13 101", b"0 13 101")
+    assert sdp.remove_codec(body, "PCMU") is body
+    assert sdp.remove_codec(body, "CN") != body
+
+
+def test_formats_that_are_not_rtps_are_left_alone() -> None:
+    body = b"v=0\r\nm=audio 9 RTP/AVP 8 * 0\r\n"
+    assert sdp.remove_codec(body, "PCMU") is body
+
+
+def test_the_version_rises() -> None:
+    assert sdp.bump_version(OFFER) == OFFER.replace(b"20083 7 ", b"20083 8 ")
+    assert sdp.bump_version(OFFER, 12) == OFFER.replace(b"20083 7 ", b"20083 12 ")
+
+
+def test_line_feeds_alone_stay_so() -> None:
+    body = OFFER.replace(b"\r\n", b"\n")
+    assert sdp.remove_codec(body, "CN") == sdp.remove_codec(OFFER, "CN").replace(b"\r\n", b"\n")
+
+
+@given(st.lists(st.sampled_from(OFFER.split(b"\r\n")), max_size=14), st.binary(max_size=8))
+def test_no_body_breaks_the_reader(lines: list[bytes], noise: bytes) -> None:
+    body = b"\r\n".join(lines) + noise
+    sdp.has_audio(body)
+    sdp.codecs(body)
+    sdp.direction(body)
+    for changed in (
+        sdp.reorder_codecs(body, ["PCMA"]),
+        sdp.remove_codec(body, "CN"),
+        sdp.set_direction(body, "inactive"),
+        sdp.bump_version(body),
+    ):
+        sdp.connection_address(changed)

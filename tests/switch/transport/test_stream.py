@@ -1,0 +1,445 @@
+"""TCP and TLS on loopback: messages, reuse, limits, and what the sink is told."""
+
+import asyncio
+import socket
+import ssl
+
+import pytest
+
+from switch.sip.flow import Flow
+from switch.sip.message import Request
+from switch.transport.certificate import client_context
+from switch.transport.stream import StreamTransport
+
+HEAD = (
+    b"OPTIONS sip:127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/TCP 127.0.0.1:5062;branch=z9hG4bK%d\r\n"
+    b"From: <sip:a@x>;tag=1\r\nTo: <sip:b@x>\r\nCall-ID: c\r\nCSeq: 1 OPTIONS\r\n"
+)
+
+
+def options(number: int = 1, body: bytes = b"") -> bytes:
+    return HEAD % number + b"Content-Length: %d\r\n\r\n" % len(body) + body
+
+
+def run(test) -> None:
+    async def bounded() -> None:
+        async with asyncio.timeout(20):
+            await test()
+
+    asyncio.run(bounded())
+
+
+def test_messages_arrive_whole_and_in_order_however_they_were_cut(streams) -> None:
+    async def test() -> None:
+        async with streams() as (transport, notes):
+            reader, writer = await asyncio.open_connection(*notes.bound)
+            wire = options(1, b"one") + options(2) + options(3, b"three")
+            for start in range(0, len(wire), 7):
+                writer.write(wire[start : start + 7])
+                await writer.drain()
+                await asyncio.sleep(0)
+            flow = await notes.until("message", 3)
+            assert [m.via.branch for m in notes.messages] == [f"z9hG4bK{n}" for n in (1, 2, 3)]
+            assert [m.body for m in notes.messages] == [b"one", b"", b"three"]
+            assert flow._replace(connection=0) == Flow(
+                "TCP", notes.bound, writer.get_extra_info("sockname")
+            )
+            assert flow.connection > 0
+            transport.send(flow, b"answer")
+            assert await reader.readexactly(6) == b"answer"
+            writer.close()
+
+    run(test)
+
+
+def test_messages_read_in_one_go_end_in_one_batch(streams) -> None:
+    async def test() -> None:
+        async with streams() as (_, notes):
+            _, writer = await asyncio.open_connection(*notes.bound)
+            writer.write(options(1) + options(2))
+            await notes.until("message", 2)
+            assert notes.told == ["message", "message", "end"]
+            writer.close()
+            await notes.until("closed")
+            assert notes.told == ["message", "message", "end", "closed", "end"]
+
+    run(test)
+
+
+def test_a_ping_is_answered_and_a_pong_is_not(streams) -> None:
+    async def test() -> None:
+        async with streams() as (_, notes):
+            reader, writer = await asyncio.open_connection(*notes.bound)
+            writer.write(b"\r\n\r\n")
+            assert await reader.readexactly(2) == b"\r\n"
+            writer.write(b"\r\n" + options())
+            await notes.until("message")
+            writer.close()
+            assert "error" not in notes.told
+
+    run(test)
+
+
+def test_a_stream_whose_framing_is_lost_is_answered_and_closed(streams) -> None:
+    async def test() -> None:
+        async with streams() as (_, notes):
+            notes.answer = b"400"
+            reader, writer = await asyncio.open_connection(*notes.bound)
+            writer.write(options(1) + HEAD % 2 + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n")
+            await notes.until("error")
+            assert notes.told[:2] == ["message", "error"]
+            assert await reader.read() == b"400"  # and then the end of the stream
+            await notes.until("closed")
+            writer.close()
+
+    run(test)
+
+
+def test_a_flow_without_connection_opens_one_and_the_next_uses_it(streams) -> None:
+    async def test() -> None:
+        async with streams() as (_, far), streams(address="") as (transport, near):
+            flow = Flow("TCP", ("127.0.0.9", 5060), far.bound)
+            for number in (1, 2):
+                transport.send(flow, options(number))  # both wait for the connection
+            await far.until("message", 2)
+            transport.send(flow, options(3))
+            back = await far.until("message", 3)
+            assert len(transport) == 1
+            assert back.remote[0] == "127.0.0.9"  # our own address is the source
+            far.transport.send(back, options(4))
+            here = await near.until("message")
+            assert here.local == ("127.0.0.9", 5060)  # as asked for, not the ephemeral port
+            assert here.remote == far.bound
+
+    run(test)
+
+
+def test_an_accepted_connection_is_used_for_requests_to_its_address(streams) -> None:
+    async def test() -> None:
+        async with streams() as (transport, notes):
+            reader, writer = await asyncio.open_connection(*notes.bound)
+            writer.write(options())
+            flow = await notes.until("message")
+            transport.send(flow._replace(connection=0), b"INVITE")
+            assert await reader.readexactly(6) == b"INVITE"
+            assert len(transport) == 1
+            writer.close()
+
+    run(test)
+
+
+def test_an_alias_leads_to_the_connection_until_it_closes(streams) -> None:
+    async def test() -> None:
+        async with streams() as (transport, notes):
+            reader, writer = await asyncio.open_connection(*notes.bound)
+            writer.write(options())
+            flow = await notes.until("message")
+            with socket.socket() as unused:
+                unused.bind(("127.0.0.1", 0))
+                listening = unused.getsockname()
+                transport.alias(flow, listening)
+                transport.send(Flow("TCP", notes.bound, listening), b"INVITE")
+                assert await reader.readexactly(6) == b"INVITE"
+                writer.close()
+                await notes.until("closed")
+                assert not transport._by_address
+                assert not transport._aliases
+                transport.send(Flow("TCP", notes.bound, listening), b"INVITE")
+                await notes.until("transport error")  # bound and not listening: refused
+
+    run(test)
+
+
+def test_a_closed_connection_is_told_once_and_sending_on_it_fails(streams) -> None:
+    async def test() -> None:
+        async with streams() as (transport, notes):
+            _, writer = await asyncio.open_connection(*notes.bound)
+            writer.write(options())
+            flow = await notes.until("message")
+            writer.transport.abort()
+            assert await notes.until("closed") == flow
+            transport.send(flow, b"late")
+            assert notes.told[-1] == "transport error"
+            assert notes.flows[-1] == flow
+            assert notes.told.count("closed") == 1
+            assert len(transport) == 0
+
+    run(test)
+
+
+def test_a_refused_connection_is_a_transport_error_of_the_flow_without_connection(streams) -> None:
+    async def test() -> None:
+        with socket.socket() as unused:
+            unused.bind(("127.0.0.1", 0))
+            flow = Flow("TCP", ("127.0.0.1", 5060), unused.getsockname())
+            async with streams(address="") as (transport, notes):
+                transport.send(flow, options(1))
+                transport.send(flow, options(2))
+                assert await notes.until("transport error") == flow
+                assert notes.told == ["transport error", "end"]
+                assert not transport._by_address
+                transport.send(flow, options(1))  # and it is tried again
+                await notes.until("transport error", 2)
+
+    run(test)
+
+
+def test_patience_is_a_matter_of_the_flow(streams, monkeypatch) -> None:
+    async def test() -> None:
+        async with streams(address="", connect_timeout_s=60) as (transport, notes):
+
+            async def never(*_args: object, **_options: object) -> None:
+                await asyncio.Event().wait()
+
+            monkeypatch.setattr(asyncio.get_running_loop(), "create_connection", never)
+            hasty = Flow("TCP", ("127.0.0.1", 5060), ("192.0.2.1", 5060))
+            transport.patience = lambda flow: 0.05 if flow.remote == hasty.remote else 60
+            transport.send(hasty._replace(remote=("192.0.2.2", 5060)), options())
+            transport.send(hasty, options())
+            assert await notes.until("transport error") == hasty
+            assert notes.told.count("transport error") == 1
+
+    run(test)
+
+
+def test_a_peer_that_never_answers_is_given_up(streams, monkeypatch) -> None:
+    async def test() -> None:
+        async with streams(address="", connect_timeout_s=0.05) as (transport, notes):
+
+            async def never(*_args: object, **_options: object) -> None:
+                await asyncio.Event().wait()
+
+            monkeypatch.setattr(asyncio.get_running_loop(), "create_connection", never)
+            flow = Flow("TCP", ("127.0.0.1", 5060), ("192.0.2.1", 5060))
+            transport.send(flow, options())
+            assert await notes.until("transport error") == flow
+
+    run(test)
+
+
+def test_few_messages_wait_for_a_connection(streams, monkeypatch) -> None:
+    async def test() -> None:
+        async with streams(address="", queued_messages=2, connect_timeout_s=0.05) as (
+            transport,
+            notes,
+        ):
+
+            async def never(*_args: object, **_options: object) -> None:
+                await asyncio.Event().wait()
+
+            monkeypatch.setattr(asyncio.get_running_loop(), "create_connection", never)
+            flow = Flow("TCP", ("127.0.0.1", 5060), ("192.0.2.1", 5060))
+            transport.send(flow, b"1")
+            transport.send(flow, b"2")
+            assert notes.told == []
+            transport.send(flow, b"3")
+            assert notes.told == ["transport error"]
+
+    run(test)
+
+
+def test_a_peer_that_does_not_read_is_cut_off(streams) -> None:
+    async def test() -> None:
+        async with streams(buffered_bytes=100_000) as (transport, notes):
+            _, writer = await asyncio.open_connection(*notes.bound)
+            writer.transport.pause_reading()
+            writer.write(options())
+            flow = await notes.until("message")
+            for _ in range(1000):
+                transport.send(flow, b"x" * 20_000)
+                if "transport error" in notes.told:
+                    break
+            await notes.until("closed")
+            writer.close()
+
+    run(test)
+
+
+def test_one_address_has_a_limited_number_of_connections(streams) -> None:
+    async def test() -> None:
+        async with streams(connections_per_address=2) as (transport, notes):
+            kept = [await asyncio.open_connection(*notes.bound) for _ in range(2)]
+            reader, _ = await asyncio.open_connection(*notes.bound)
+            assert await reader.read() == b""
+            assert (transport.accepted, transport.refused) == (2, 1)
+            other = await asyncio.open_connection(*notes.bound, local_addr=("127.0.0.8", 0))
+            other[1].write(options())
+            await notes.until("message")
+            kept[0][1].close()
+            await notes.until("closed")
+            again = await asyncio.open_connection(*notes.bound)
+            again[1].write(options())
+            await notes.until("message", 2)
+            for _, writer in (*kept, other, again):
+                writer.close()
+
+    run(test)
+
+
+def test_the_node_has_a_limited_number_of_connections(streams) -> None:
+    async def test() -> None:
+        async with streams(connections=1) as (transport, notes):
+            _, first = await asyncio.open_connection(*notes.bound)
+            reader, _ = await asyncio.open_connection(*notes.bound, local_addr=("127.0.0.8", 0))
+            assert await reader.read() == b""
+            assert transport.refused == 1
+            first.close()
+
+    run(test)
+
+
+def test_an_idle_connection_is_closed_and_a_pinging_one_is_kept(streams) -> None:
+    async def test() -> None:
+        async with streams() as (transport, notes):
+            idle_reader, idle = await asyncio.open_connection(*notes.bound)
+            reader, pinging = await asyncio.open_connection(*notes.bound)
+            for writer, number in ((idle, 1), (pinging, 2)):
+                writer.write(options(number))
+                await notes.until("message", number)
+            for connection in transport._by_number.values():
+                connection.read_at -= 601  # ten minutes and a second pass
+            pinging.write(b"\r\n\r\n")
+            await reader.readexactly(2)
+            transport._sweep.cancel()
+            transport._close_idle()
+            assert await idle_reader.read() == b""
+            await notes.until("closed")
+            assert len(transport) == 1
+            idle.close()
+            pinging.close()
+
+    run(test)
+
+
+def test_close_flow_lets_what_was_sent_arrive(streams) -> None:
+    async def test() -> None:
+        async with streams() as (transport, notes):
+            reader, writer = await asyncio.open_connection(*notes.bound)
+            writer.write(options())
+            flow = await notes.until("message")
+            transport.send(flow, b"last words")
+            transport.close_flow(flow)
+            assert await reader.read() == b"last words"
+            writer.close()
+
+    run(test)
+
+
+def test_ipv6(streams) -> None:
+    async def test() -> None:
+        async with streams(address="::1") as (_, far), streams(address="") as (transport, _):
+            transport.send(Flow("TCP", ("::1", 5060), far.bound), options())
+            flow = await far.until("message")
+            assert (flow.local, flow.remote[0]) == (far.bound, "::1")
+
+    run(test)
+
+
+# TLS
+
+
+def test_tls_carries_messages_both_ways(streams) -> None:
+    async def test() -> None:
+        async with streams("TLS") as (_, far), streams("TLS", "") as (transport, near):
+            transport.send(Flow("TLS", ("127.0.0.1", 5061), far.bound), options(1))
+            flow = await far.until("message")
+            assert flow.transport == "TLS"
+            far.transport.send(flow, options(2))
+            assert (await near.until("message")).transport == "TLS"
+            assert isinstance(near.messages[0], Request)
+
+    run(test)
+
+
+def test_the_name_of_the_server_is_checked(streams) -> None:
+    async def test() -> None:
+        async with streams("TLS") as (_, far), streams("TLS", "") as (transport, near):
+            transport.server_names[far.bound] = "sip.example.org"
+            transport.send(Flow("TLS", ("127.0.0.1", 5061), far.bound), options())
+            await near.until("transport error")
+            transport.server_names[far.bound] = "sip.example.com"
+            transport.send(Flow("TLS", ("127.0.0.1", 5061), far.bound), options())
+            flow = await far.until("message")
+            assert far.transport.peer_names(flow) == []  # a phone shows no certificate
+            [connection] = transport._by_number.values()
+            assert transport.peer_names(connection.flow) == ["sip.example.com"]
+
+    run(test)
+
+
+def test_a_peer_that_speaks_no_tls_is_refused_and_gives_its_place_back(streams) -> None:
+    async def test() -> None:
+        async with streams("TLS") as (transport, notes):
+            reader, writer = await asyncio.open_connection(*notes.bound)
+            writer.write(b"OPTIONS sip:x SIP/2.0\r\n\r\n")
+            await reader.read()
+            while transport.refused == 0:
+                await asyncio.sleep(0.005)
+            assert notes.told == []
+            assert (transport._held, len(transport._per_host)) == (0, 0)
+            writer.close()
+
+    run(test)
+
+
+def test_a_handshake_that_never_comes_is_given_up(streams) -> None:
+    async def test() -> None:
+        async with streams("TLS", handshake_timeout_s=0.05) as (transport, notes):
+            reader, writer = await asyncio.open_connection(*notes.bound)
+            assert await reader.read() == b""
+            while transport.refused == 0:
+                await asyncio.sleep(0.005)
+            assert transport._held == 0
+            writer.close()
+
+    run(test)
+
+
+@pytest.mark.parametrize(
+    ("version", "accepted"), [(ssl.TLSVersion.TLSv1_1, False), (ssl.TLSVersion.TLSv1_2, True)]
+)
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1")
+def test_tls_1_2_is_the_least(streams, certificate, version, accepted) -> None:
+    async def test() -> None:
+        async with streams("TLS") as (_, notes):
+            context = client_context(certificate[0])
+            context.minimum_version = ssl.TLSVersion.TLSv1_1
+            context.maximum_version = version
+            context.set_ciphers("ALL:@SECLEVEL=0")
+            try:
+                _, writer = await asyncio.open_connection(*notes.bound, ssl=context)
+            except OSError:
+                assert not accepted
+            else:
+                assert accepted
+                writer.close()
+
+    run(test)
+
+
+def test_tls_needs_contexts(streams) -> None:
+    with pytest.raises(ValueError, match="certificate"):
+        StreamTransport([], [("127.0.0.1", 0)], None)
+
+    async def test() -> None:
+        async with streams(address="") as (transport, notes):
+            transport._client_tls = None
+            flow = Flow("TLS", ("127.0.0.1", 5061), ("127.0.0.1", 5061))
+            transport.send(flow, options())
+            assert notes.told == ["transport error"]
+
+    run(test)
+
+
+def test_a_taken_port_is_named_and_the_others_are_closed() -> None:
+    async def test() -> None:
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            host, port = taken.getsockname()
+            transport = StreamTransport([("127.0.0.1", 0), (host, port)], [], None)
+            with pytest.raises(OSError, match=f"TCP {host}:{port}: "):
+                transport.open(asyncio.get_running_loop())
+            assert all(listener._socket is None for listener in transport._listeners)
+
+    run(test)

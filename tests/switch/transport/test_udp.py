@@ -1,0 +1,212 @@
+"""UDP sockets on loopback: batches, kernel time, ICMP errors, a full queue."""
+
+import asyncio
+import errno
+import socket
+import time
+
+import pytest
+
+from switch.clock import boottime
+from switch.sip.flow import Flow
+from switch.transport import udp
+from switch.transport.udp import UdpTransport
+
+
+class Sink:
+    def __init__(self) -> None:
+        self.received: list[tuple[bytes, Flow, float]] = []
+        self.batches: list[int] = []
+        self.failed: list[Flow] = []
+        self.wake = asyncio.Event()
+
+    def on_datagram(self, data: bytes, flow: Flow, at: float) -> None:
+        self.received.append((data, flow, at))
+
+    def on_batch_end(self) -> None:
+        self.batches.append(len(self.received))
+        self.wake.set()
+
+    def on_transport_error(self, flow: Flow) -> None:
+        self.failed.append(flow)
+        self.wake.set()
+
+    async def until(self, count: int) -> None:
+        async with asyncio.timeout(3):
+            while len(self.received) < count:
+                self.wake.clear()
+                await self.wake.wait()
+
+
+def run(test, *addresses):
+    async def main() -> None:
+        sink = Sink()
+        transport = UdpTransport(addresses or [("127.0.0.1", 0)], sink)
+        transport.open(asyncio.get_running_loop())
+        try:
+            await test(transport, sink)
+        finally:
+            transport.close()
+
+    asyncio.run(main())
+
+
+def peer(address: str = "127.0.0.1") -> socket.socket:
+    sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
+    sock.bind((address, 0))
+    sock.settimeout(3)
+    return sock
+
+
+def test_a_datagram_arrives_with_its_flow_and_can_be_answered_on_it() -> None:
+    async def test(transport: UdpTransport, sink: Sink) -> None:
+        [local] = transport.local_addresses
+        with peer() as phone:
+            phone.sendto(b"OPTIONS", local)
+            await sink.until(1)
+            data, flow, _ = sink.received[0]
+            assert data == b"OPTIONS"
+            assert flow == Flow("UDP", local, phone.getsockname())
+            transport.send(flow, b"200")
+            assert phone.recvfrom(100) == (b"200", local)
+        assert (transport.received, transport.sent) == (1, 1)
+
+    run(test)
+
+
+def test_ipv6_addresses_are_pairs_without_brackets() -> None:
+    async def test(transport: UdpTransport, sink: Sink) -> None:
+        [local] = transport.local_addresses
+        with peer("::1") as phone:
+            phone.sendto(b"x", local)
+            await sink.until(1)
+            flow = sink.received[0][1]
+            assert flow == Flow("UDP", ("::1", local[1]), phone.getsockname()[:2])
+            transport.send(flow, b"y")
+            assert phone.recv(100) == b"y"
+
+    run(test, ("::1", 0))
+
+
+def test_a_wakeup_drains_at_most_64_and_ends_each_batch_once() -> None:
+    async def test(transport: UdpTransport, sink: Sink) -> None:
+        [local] = transport.local_addresses
+        with peer() as phone:
+            for i in range(100):
+                phone.sendto(b"%d" % i, local)
+            await sink.until(100)
+        assert sink.batches[:2] == [64, 100]
+        assert [data for data, _, _ in sink.received] == [b"%d" % i for i in range(100)]
+        assert len({id(flow) for _, flow, _ in sink.received}) == 1
+
+    run(test)
+
+
+def test_the_receive_time_is_the_kernels_and_not_that_of_reading() -> None:
+    async def test(transport: UdpTransport, sink: Sink) -> None:
+        [local] = transport.local_addresses
+        with peer() as phone:
+            before = boottime()
+            phone.sendto(b"x", local)
+            after = boottime()
+            blocked_until = (
+                boottime() + 0.05
+            )  # the loop is busy: what is measured is the kernel's stamp
+            while boottime() < blocked_until:
+                pass
+            await sink.until(1)
+        at = sink.received[0][2]
+        assert before - 0.002 <= at <= after + 0.002
+
+    run(test)
+
+
+def test_a_stamp_from_before_the_wall_clock_was_set_counts_as_now() -> None:
+    def stamped(wall_time: float) -> list[tuple[int, int, bytes]]:
+        seconds = int(wall_time)
+        nanoseconds = int((wall_time - seconds) * 1e9)
+        return [(1, udp._SO_TIMESTAMPNS, udp._TIMESPEC.pack(seconds, nanoseconds))]
+
+    now, wall_now = 500.0, time.time()
+    assert udp._received_at(stamped(wall_now - 0.25), now, wall_now) == pytest.approx(
+        499.75, abs=1e-5
+    )
+    assert udp._received_at(stamped(wall_now + 0.01), now, wall_now) == pytest.approx(
+        500.01, abs=1e-5
+    )
+    assert udp._received_at(stamped(wall_now - 3600), now, wall_now) == now
+    assert udp._received_at(stamped(wall_now + 3600), now, wall_now) == now
+    assert udp._received_at([], now, wall_now) == now
+
+
+def test_icmp_port_unreachable_fails_that_flow_and_not_the_next_datagram() -> None:
+    async def test(transport: UdpTransport, sink: Sink) -> None:
+        [local] = transport.local_addresses
+        with peer() as gone:
+            dead = Flow("UDP", local, gone.getsockname())
+        with peer() as alive:
+            transport.send(dead, b"to nobody")
+            transport.send(Flow("UDP", local, alive.getsockname()), b"to somebody")
+            assert alive.recv(100) == b"to somebody"
+        async with asyncio.timeout(3):
+            while not sink.failed:
+                sink.wake.clear()
+                await sink.wake.wait()
+        assert sink.failed == [dead]
+
+    run(test)
+
+
+def test_an_address_that_nothing_here_reaches_fails_at_once() -> None:
+    async def test(transport: UdpTransport, sink: Sink) -> None:
+        flow = Flow("UDP", transport.local_addresses[0], ("::1", 5060))
+        transport.send(flow, b"x")
+        assert sink.failed == [flow]
+
+    run(test)
+
+
+def test_too_long_a_datagram_is_a_transport_error() -> None:
+    async def test(transport: UdpTransport, sink: Sink) -> None:
+        flow = Flow("UDP", transport.local_addresses[0], ("127.0.0.1", 9))
+        transport.send(flow, b"x" * 65_600)
+        assert sink.failed == [flow]
+
+    run(test)
+
+
+def test_a_full_queue_loses_the_datagram_as_the_wire_would() -> None:
+    class Full:
+        def sendto(self, data: bytes, address: object) -> int:
+            raise BlockingIOError(errno.EAGAIN, "full")
+
+    async def test(transport: UdpTransport, sink: Sink) -> None:
+        [local] = transport.local_addresses
+        listener = transport._sockets[local]
+        real, listener.socket = listener.socket, Full()
+        transport.send(Flow("UDP", local, ("127.0.0.1", 9)), b"x")
+        listener.socket = real
+        assert transport.send_dropped == 1
+        assert sink.failed == []
+
+    run(test)
+
+
+def test_a_taken_port_is_named() -> None:
+    with peer() as taken:
+        host, port = taken.getsockname()
+        transport = UdpTransport([(host, port)], Sink())
+        loop = asyncio.new_event_loop()
+        with pytest.raises(OSError, match=f"UDP {host}:{port}: ") as failure:
+            transport.open(loop)
+        loop.close()
+        assert failure.value.errno == errno.EADDRINUSE
+
+
+def test_the_table_of_flows_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(udp, "_MAX_FLOWS", 10)
+    with peer() as sock:
+        listener = udp._Listener(sock)
+        for port in range(1, 100):
+            listener.flow(("192.0.2.1", port))
+        assert len(listener._flows) <= 10
