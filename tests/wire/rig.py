@@ -5,6 +5,7 @@ The rig asks it over its control socket, as `vigie` does. It dies with the tests
 
 import ctypes
 import json
+import random
 import re
 import signal
 import socket
@@ -24,18 +25,23 @@ RING_TIMEOUT_S = 5
 _READY_LIMIT_S = 30.0
 _STOP_LIMIT_S = 10.0
 _PR_SET_PDEATHSIG = 1
+_PORTS = range(10_000, 32_000, 2)
+_told: set[int] = set()
 
 
 def free_port(*hosts: str) -> int:
-    """A port that is free for UDP and TCP on all `hosts`."""
-    for _ in range(50):
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as first:
-            first.bind((hosts[0], 0))
-            port = int(first.getsockname()[1])
-            kinds = (socket.SOCK_DGRAM, socket.SOCK_STREAM)
-            pairs = [(host, kind) for host in hosts for kind in kinds]
-            if all(_is_free(*pair, port) for pair in pairs if pair != (hosts[0], kinds[1])):
-                return port
+    """A port that is free for UDP and TCP on all `hosts`, and that nobody was told before.
+
+    Below the range from which the kernel takes ports of outgoing connections, so that none of
+    those has it by the time somebody listens.
+    """
+    kinds = (socket.SOCK_DGRAM, socket.SOCK_STREAM)
+    for port in random.SystemRandom().sample(_PORTS, 50):
+        if port not in _told and all(
+            _is_free(host, kind, port) for host in hosts for kind in kinds
+        ):
+            _told.add(port)
+            return port
     raise OSError("no free port")
 
 
