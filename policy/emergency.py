@@ -24,11 +24,12 @@ from policy.numbering import bare
 URN = "urn:service:"
 SOS = "sos"
 
-# Signals read off one source address are one signal (two GeoIP databases too).
+# What is read off addresses is one signal, however many addresses and databases: they err together.
 ORIGIN: Mapping[str, str] = {
     "enrolled_network": "address",
     "usual_network": "address",
     "source_country": "address",
+    "device_address": "address",
     "declared_location": "declaration",
     "device_report": "device",
 }
@@ -149,27 +150,36 @@ class EmergencyRules:
 
 def weigh(signals: tuple[Signal, ...], rules: EmergencyRules) -> Evidence:
     """Add up the signals to a level E0–E5; stale and empty ones count for nothing."""
-    site = usual = french = enrolled = False
+    site = usual = french = enrolled = located_abroad = False
     foreign: set[str] = set()
+    max_age_s = rules.max_age_s
     for signal in signals:
         says = signal.says
-        limit = rules.max_age_s.get(signal.kind)
-        if says is Says.NOTHING or limit is None or not signal.age_s <= limit:
+        if says is Says.NOTHING:
+            continue
+        kind = signal.kind
+        limit = max_age_s.get(kind)
+        if limit is None or not signal.age_s <= limit:
             continue
         if says is Says.ABROAD:
             # An age below zero is a clock that jumped: no ground to block a call on.
-            if signal.age_s >= 0:
-                foreign.add(ORIGIN.get(signal.kind, signal.kind))
+            if signal.age_s < 0:
+                continue
+            if kind == "source_country":
+                located_abroad = True
+            else:
+                foreign.add(ORIGIN.get(kind, kind))
             continue
         french = True
-        usual = usual or signal.kind == "usual_network"
+        usual = usual or kind == "usual_network"
         if says is Says.SITE:
             site = True
-            enrolled = enrolled or signal.kind == "enrolled_network"
-    if enrolled:
-        # The building's own range is better knowledge of this address than any country database.
-        foreign.discard("address")
-    return Evidence(_level(site, usual, french, len(foreign), rules.abroad.signals), signals)
+            enrolled = enrolled or kind == "enrolled_network"
+    # The building's own range is better knowledge of its addresses than any country database.
+    if located_abroad and not enrolled:
+        foreign.add("address")
+    level = _level(site, usual, french, len(foreign), rules.abroad.signals)
+    return Evidence(level, signals, max_age_s)
 
 
 def _level(site: bool, usual: bool, french: bool, foreign: int, needed: int) -> EvidenceLevel:
@@ -185,14 +195,13 @@ def _level(site: bool, usual: bool, french: bool, foreign: int, needed: int) -> 
     return EvidenceLevel.E2 if french else EvidenceLevel.E3
 
 
-def rests_on_address_alone(evidence: Evidence, rules: EmergencyRules) -> bool:
-    """Whether nothing but the source address speaks for abroad; such a block must be audible."""
-    for signal in evidence.signals:
-        limit = rules.max_age_s.get(signal.kind, -1.0)
-        fresh = signal.says is Says.ABROAD and 0 <= signal.age_s <= limit
-        if fresh and ORIGIN.get(signal.kind) != "address":
-            return False
-    return True
+def rests_on_address_alone(evidence: Evidence) -> bool:
+    """Whether nothing but addresses speaks for abroad; such a block must be audible."""
+    return all(
+        ORIGIN.get(signal.kind) == "address"
+        for signal in evidence.signals
+        if signal.says is Says.ABROAD and evidence.counts(signal)
+    )
 
 
 def place(line: Line) -> tuple[Location, bool]:

@@ -106,13 +106,14 @@ def _connect(
         "1(b)" if own else "1(d)",
         ToEmergency(target.number, target.urn, location),
         evidence,
-        announcement=number.voice,
-        audit=row.audit if own else "default_location",
-        exempt_reason="emergency",
-        caller_number=line.number,
-        may_withhold=number.number_class is not NumberClass.EMERGENCY_VITAL,
-        alerts=row.alerts if own else (*row.alerts, DEFAULT_LOCATION_ALARM),
-        steps=(*steps, ROW_STEPS[evidence.level], address),
+        number.voice,
+        "",
+        row.audit if own else "default_location",
+        "emergency",
+        line.number,
+        number.number_class is not NumberClass.EMERGENCY_VITAL,
+        row.alerts if own else (*row.alerts, DEFAULT_LOCATION_ALARM),
+        (*steps, ROW_STEPS[evidence.level], address),
     )
 
 
@@ -126,20 +127,28 @@ def _abroad(
     steps: tuple[Step, ...],
 ) -> Decision:
     connected = _connect(number, line, evidence, rules, row, steps)
-    blocked = replace(
-        connected,
-        action=Action.BLOCK,
-        reason="abroad",
-        clause="1(c)",
-        announcement="abroad",
-        override_key=rules.abroad.override_key,
-        audit=row.audit,
-    )
+    key = rules.abroad.override_key
     warned = request.warned_at
     since = -1.0 if warned is None else request.at - warned
-    if rules.abroad.override_key and 0 <= since <= rules.abroad.redial_s:
-        return _override(blocked, REDIALLED)
-    return blocked
+    if key and 0 <= since <= rules.abroad.redial_s:
+        return _override(connected, REDIALLED)
+    return Decision(
+        connected.number_class,
+        Action.BLOCK,
+        "abroad",
+        row.rule,
+        "1(c)",
+        connected.destination,
+        evidence,
+        "abroad",
+        key,
+        row.audit,
+        "emergency",
+        line.number,
+        connected.may_withhold,
+        connected.alerts,
+        connected.steps,
+    )
 
 
 def override(blocked: Decision) -> Decision:
@@ -158,6 +167,7 @@ def _override(blocked: Decision, step: Step) -> Decision:
         action=Action.CONNECT,
         reason="abroad_overridden",
         rule=step.rule,
+        clause="1(c)",
         announcement="",
         override_key="",
         audit="override_connected",
@@ -165,13 +175,13 @@ def _override(blocked: Decision, step: Step) -> Decision:
     )
 
 
-def without_warning(blocked: Decision, rules: EmergencyRules) -> Decision:
+def without_warning(blocked: Decision) -> Decision:
     """What a block becomes when its warning can't be played (no worker, no common codec).
 
     If the source address alone says abroad the call connects, for a database can err and nobody
     would hear why; a declared or device-reported foreign place blocks at once.
     """
-    if not rests_on_address_alone(blocked.evidence, rules):
+    if not rests_on_address_alone(blocked.evidence):
         return replace(
             blocked, announcement="", override_key="", steps=(*blocked.steps, UNHEARD_BLOCKS)
         )

@@ -68,11 +68,13 @@ class Rules:
     """All that the operator configured and that a decision may lean on.
 
     `default_permissions` are for lines whose configuration names none: whoever builds a `Line`
-    applies them. Support and PSAP call-back numbers are E.164 with `+`.
+    applies them. Support and PSAP call-back numbers are E.164 with `+`. `version` tells these rules from
+    those before and after them, for the audit.
     """
 
     plan: NumberingPlan
     emergency: EmergencyRules
+    version: str = ""
     readback_number: str = "933"
     echo_code: str = "*43"
     support_numbers: frozenset[str] = frozenset({"+80044331345"})

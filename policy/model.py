@@ -72,21 +72,33 @@ class Signal:
     """One independent hint at where the phone is.
 
     `kind` is one of enrolled_network, usual_network, source_country, declared_location,
-    device_report; `value` is readable ("DE", "127.0.0.1/32"); `age_s` is seconds since it was true.
+    device_report, device_address; `value` is readable ("DE", "127.0.0.1/32"); `age_s` is seconds
+    since it was true. `source` says who tells, with the version of a table or a database.
     """
 
     kind: str
     value: str
     says: Says
     age_s: float = 0.0
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """All signals that were looked at, and the level they add up to."""
+    """All signals that were looked at, the level they add up to, and the ages (seconds, by kind) up to
+    which a signal counted."""
 
     level: EvidenceLevel
     signals: tuple[Signal, ...]
+    max_age_s: Mapping[str, float] = field(default_factory=dict, repr=False, compare=False)
+
+    def counts(self, signal: Signal) -> bool:
+        """Whether a signal was part of the verdict: it says something and isn't too old. One from
+        abroad must not come from the future either: that is a clock that jumped."""
+        limit = self.max_age_s.get(signal.kind)
+        if limit is None or signal.says is Says.NOTHING or not signal.age_s <= limit:
+            return False
+        return signal.says is not Says.ABROAD or signal.age_s >= 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +107,8 @@ class Location:
 
     `civic` maps RFC 5139 element names ("country", "A1", "A3", "RD", "HNO", "PC", "NAM", "FLR",
     "LOC"...) to text; `insee` is the commune code (arrondissement code in Paris, Lyon, Marseille);
-    `version` counts changes of this line's location from 1.
+    `version` counts changes of this line's location from 1; `registered_at` is since when it stands
+    (UTC seconds), None when nobody remembers.
     """
 
     insee: str
@@ -103,6 +116,7 @@ class Location:
     version: int = 1
     validated: bool = True
     confirmed: bool = True
+    registered_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

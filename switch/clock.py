@@ -19,6 +19,7 @@ _BOOTTIME: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 # this is no loss of accuracy; it only bounds how many heap entries the 500 ms and 32 s timers of
 # SIP make.
 _BUCKETS_PER_SECOND: Final = 100
+_NEVER: Final = float("inf")
 
 
 def boottime() -> float:
@@ -75,7 +76,7 @@ class Wheel:
         """An empty wheel."""
         self._buckets: dict[int, set[Timer]] = {}
         self._slots: list[int] = []
-        self._next_at: float | None = None
+        self._next_at = _NEVER
 
     def __len__(self) -> int:
         """Count live timers (a gauge: it walks the buckets)."""
@@ -90,7 +91,7 @@ class Wheel:
             heapq.heappush(self._slots, slot)
         timer = Timer(at, name, target, bucket)
         bucket.add(timer)
-        if self._next_at is None or at < self._next_at:
+        if at < self._next_at:  # noqa: PLR1730 (min() costs as much as all the rest)
             self._next_at = at
         return timer
 
@@ -100,7 +101,7 @@ class Wheel:
         It may be early when that earliest timer was cancelled since; `due` then returns nothing and
         corrects it. That is cheaper than searching at each cancel.
         """
-        return self._next_at
+        return None if self._next_at is _NEVER else self._next_at
 
     def due(self, now: float) -> list[Timer]:
         """Pop the timers with `at <= now`, earliest first.
@@ -108,7 +109,7 @@ class Wheel:
         A timer of the list may still be cancelled by one before it: its `target` is then None.
         `fire` minds that.
         """
-        if self._next_at is None or now < self._next_at:
+        if now < self._next_at:
             return []
         popped: list[Timer] = []
         last = int(now * _BUCKETS_PER_SECOND)
@@ -143,11 +144,11 @@ class Wheel:
                 target.on_timer(timer.name, now)
         return fired
 
-    def _earliest(self) -> float | None:
+    def _earliest(self) -> float:
         """Drop buckets that cancelling has emptied, and find the earliest timer left."""
         while self._slots:
             bucket = self._buckets[self._slots[0]]
             if bucket:
                 return min(timer.at for timer in bucket)
             del self._buckets[heapq.heappop(self._slots)]
-        return None
+        return _NEVER

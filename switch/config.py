@@ -5,10 +5,12 @@ the tables of networks, and whether they fit each other. Models live beside the 
 configure. Deliberately absent: merging of several files, and writing.
 """
 
-from collections.abc import Iterator, Mapping
+import ssl
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal
 
 from pydantic import Field, ValidationError
@@ -18,6 +20,7 @@ from policy.engine import Rules
 from switch import toml
 from switch.demo.settings import DemoSettings
 from switch.facts import consistency as facts_consistency
+from switch.facts.consistency import contradictions, doubts
 from switch.facts.line import LineLife
 from switch.facts.networks import (
     CountryDatabase,
@@ -27,6 +30,7 @@ from switch.facts.networks import (
     PrefixTable,
     open_database,
     read_csv,
+    version_of,
 )
 from switch.facts.settings import (
     AccountSettings,
@@ -37,6 +41,7 @@ from switch.facts.settings import (
 )
 from switch.facts.snapshot import Snapshot
 from switch.media.settings import MediaSettings
+from switch.notice.settings import NoticeSettings
 from switch.observe.settings import HttpSettings, LogSettings
 from switch.registrar.wanted import Limits
 from switch.routing import dialplan
@@ -44,9 +49,13 @@ from switch.routing.dialplan import DialPlan
 from switch.routing.plan_file import RouteSection
 from switch.routing.route import Route, RouteHop
 from switch.settings import Section
+from switch.sip.origin import Proxies
 from switch.sip.settings import SipSettings
+from switch.store.settings import RetentionSettings, StoreSettings
+from switch.terms.settings import AcceptableUseSettings
 from switch.toml import ConfigError, Document, Key, Problem
 from switch.transaction.timings import Timings
+from switch.transport.certificate import client_context, server_context
 from switch.trunk import consistency as trunk_consistency
 from switch.trunk.settings import EmergencySettings, TrunkSettings
 from switch.usage.settings import UsageSettings
@@ -66,6 +75,10 @@ class Settings(Section):
     log: LogSettings = LogSettings()
     media: MediaSettings = MediaSettings()
     usage: UsageSettings = UsageSettings()
+    acceptable_use: AcceptableUseSettings = AcceptableUseSettings()
+    retention: RetentionSettings = RetentionSettings()
+    store: StoreSettings = StoreSettings()
+    notice: NoticeSettings = NoticeSettings()
     networks: NetworksSettings = NetworksSettings()
     demo: DemoSettings = DemoSettings()
     trunks: tuple[TrunkSettings, ...] = Field(default=(), alias="trunk")
@@ -100,6 +113,11 @@ class Configuration:
     document: Document
     contents: Mapping[str, str]
 
+    def sources(self) -> list[Path]:
+        """The files that say what the configuration is, its own first."""
+        named = (self.settings.dialplan, *self.settings.networks.csv)
+        return [self.path, *(self.resolve(name) for name in named)]
+
     def resolve(self, name: str) -> Path:
         """A path that the file gives, relative to the file's directory."""
         return self.path.parent / name
@@ -108,6 +126,10 @@ class Configuration:
         """The ids of the trunks that emergency calls try, first to last."""
         route = self.routes[dialplan.EMERGENCY_ROUTE]
         return tuple(hop.trunk for hop in route.hops)
+
+    def emergency_probe_s(self, trunk: str) -> float | None:
+        """How often a trunk is probed because emergency calls leave by it; None when none do."""
+        return self.settings.emergency.probe_s if trunk in self.emergency_order() else None
 
     def registrar_limits(self) -> Limits:
         """What the registrar is bound by."""
@@ -119,6 +141,14 @@ class Configuration:
             default_expires_s=sip.default_expires_s,
             trusted_proxies=PrefixTable((network, True) for network in sip.trusted_proxies),
         )
+
+    def proxies(self) -> Proxies | None:
+        """Whose word on a source address is taken, None for nobody's."""
+        sip = self.settings.sip
+        if not sip.trusted_proxies:
+            return None
+        trusted = PrefixTable((network, True) for network in sip.trusted_proxies)
+        return Proxies(trusted.find, sip.source_header)
 
     def timings(self) -> Timings:
         """The timer values of RFC 3261 §17."""
@@ -140,43 +170,60 @@ class Configuration:
         """The facts, given what the store remembers of each line."""
         return Snapshot.build(self.settings, overrides, self.networks)
 
+    def misplaced(self) -> list[Problem]:
+        """Addresses that contradict the official geography: no reason not to start."""
+        return [self.document.problem(*found) for found in contradictions(self.settings)]
 
-def load(path: Path) -> Configuration:
-    """Read and check a configuration file, or vigie.toml in a directory.
+    def doubts(self) -> list[Problem]:
+        """Addresses that are incomplete or look odd."""
+        return [self.document.problem(*found) for found in doubts(self.settings)]
+
+
+def load(path: Path, kept: Mapping[Path, Path] = MappingProxyType({})) -> Configuration:
+    """Read and check a configuration file, or vigie.toml in a directory. `kept` tells where the
+    content of some files is, if not there (absolute paths).
 
     Raises ConfigError with every problem that could be found. The dial plan's own tests are not
     run: `plan.run_tests()` does that.
     """
     path = path / FILE_NAME if path.is_dir() else path
-    document = toml.load(path)
+
+    def content(name: str) -> Path:
+        named = (path.parent / name).absolute()
+        return kept.get(named, named)
+
+    document = toml.load(path, content(path.name))
     settings = _settings(document)
-    if missing := list(_missing_files(document, settings)):
+    if missing := list(_missing_files(document, content, settings)):
         raise ConfigError(missing)
-    plan = dialplan.load(path.parent / settings.dialplan)
+    plan_path = path.parent / settings.dialplan
+    plan = dialplan.load(plan_path, content=content(settings.dialplan))
     routes = {**plan.routes, **{section.name: _route(section) for section in settings.routes}}
-    table, problems = _places(path.parent, settings.networks)
+    table, problems = _places(path.parent, content, settings.networks)
     problems += [document.problem(*found) for found in _complaints(settings, plan, routes)]
+    problems += _unusable_certificates(document, settings)
     if problems:
         raise ConfigError(problems)
-    networks = Networks(plan.emergency.french_countries, table, _database(document, settings))
+    networks = Networks(plan.emergency.french_countries, table, *_database(document, settings))
+    contents = _contents(content, settings)
     return Configuration(
         path,
         settings,
         plan,
-        _rules(plan, settings.emergency),
+        _rules(plan, settings.emergency, contents[f"dialplan {settings.dialplan}"]),
         routes,
         networks,
         document,
-        _contents(path.parent, settings),
+        contents,
     )
 
 
-def _contents(directory: Path, settings: Settings) -> dict[str, str]:
+def _contents(content: Callable[[str], Path], settings: Settings) -> dict[str, str]:
     """Digests of the dial plan and the tables of networks."""
     named = [("dialplan", settings.dialplan), ("networks.mmdb", settings.networks.mmdb)]
     named += [("networks.csv", name) for name in settings.networks.csv]
     return {
-        f"{key} {name}": sha256((directory / name).read_bytes()).hexdigest()[:12]
+        f"{key} {name}": sha256(content(name).read_bytes()).hexdigest()[:12]
         for key, name in named
         if name
     }
@@ -225,23 +272,30 @@ def _route(section: RouteSection) -> Route:
     return Route(section.name, tuple(sorted(hops, key=lambda hop: hop.priority)))
 
 
-def _rules(plan: DialPlan, settings: EmergencySettings) -> Rules:
-    """The dial plan's rules with what the operator's configuration says about emergency calls."""
+def _rules(plan: DialPlan, settings: EmergencySettings, plan_digest: str) -> Rules:
+    """The dial plan's rules with what the operator's configuration says about emergency calls; their
+    version is a digest of both."""
     abroad = plan.emergency.abroad
     if settings.abroad_signals is not None:
         abroad = replace(abroad, signals=settings.abroad_signals)
     if settings.abroad_override is not None:
         key = abroad.override_key or OVERRIDE_KEY
         abroad = replace(abroad, override_key=key if settings.abroad_override else "")
+    numbers = (settings.test_number, *sorted(settings.psap_numbers))
+    said = f"{plan_digest} {abroad.signals} {abroad.override_key} {' '.join(numbers)}"
+    version = sha256(said.encode()).hexdigest()[:12]
     return Rules(
         plan.plan,
         replace(plan.emergency, abroad=abroad),
+        version=version,
         readback_number=settings.test_number,
         psap_callback_numbers=frozenset(settings.psap_numbers),
     )
 
 
-def _missing_files(document: Document, settings: Settings) -> Iterator[Problem]:
+def _missing_files(
+    document: Document, content: Callable[[str], Path], settings: Settings
+) -> Iterator[Problem]:
     """Files that the configuration names and that are not there."""
     named: list[tuple[Key, str]] = [
         (("dialplan",), settings.dialplan),
@@ -255,19 +309,43 @@ def _missing_files(document: Document, settings: Settings) -> Iterator[Problem]:
         for key, name in (("ca", trunk.ca), ("cert", trunk.cert), ("key", trunk.key)):
             named.append((("trunk", position, key), name))
     for path, name in named:
-        if name and not (document.path.parent / name).exists():
+        if name and not content(name).exists():
             yield document.problem(path, f"there is no {name}")
 
 
+def _unusable_certificates(document: Document, settings: Settings) -> Iterator[Problem]:
+    """Certificates and keys that can't be read, or don't fit each other."""
+
+    def tried(key: Key, context: Callable[..., object], *names: str) -> Iterator[Problem]:
+        try:
+            context(*(document.path.parent / name if name else None for name in names))
+        except ssl.SSLError as error:
+            reason = (error.reason or "not in PEM format").replace("_", " ").lower()
+            yield document.problem(key, f"can't be used: {reason}")
+        except OSError as error:
+            yield document.problem(key, f"can't be read: {error.strerror}")
+
+    sip = settings.sip
+    if sip.tls_certificate:
+        key: Key = ("sip", "tls_certificate")
+        yield from tried(key, server_context, sip.tls_certificate, sip.tls_key)
+    for position, trunk in enumerate(settings.trunks):
+        if trunk.ca:
+            yield from tried(("trunk", position, "ca"), client_context, trunk.ca)
+        if trunk.cert:
+            yield from tried(("trunk", position, "cert"), client_context, "", trunk.cert, trunk.key)
+
+
 def _places(
-    directory: Path, settings: NetworksSettings
+    directory: Path, content: Callable[[str], Path], settings: NetworksSettings
 ) -> tuple[PrefixTable[Place], list[Problem]]:
     rows: list[tuple[str, Place]] = []
     problems: list[Problem] = []
     for name in settings.csv:
         path = directory / name
         try:
-            rows += read_csv(path.read_text(encoding="utf-8"))
+            kept = content(name)
+            rows += read_csv(kept.read_text(encoding="utf-8"), version_of(kept, name=path.name))
         except NetworkError as error:
             problems.append(Problem(path, error.line, "", error.message))
         except UnicodeDecodeError:
@@ -275,9 +353,10 @@ def _places(
     return PrefixTable(rows), problems
 
 
-def _database(document: Document, settings: Settings) -> CountryDatabase | None:
+def _database(document: Document, settings: Settings) -> tuple[CountryDatabase | None, str]:
+    """The country database and its version."""
     if not settings.networks.mmdb:
-        return None
+        return None, ""
     try:
         return open_database(document.path.parent / settings.networks.mmdb)
     except (OSError, ValueError) as error:

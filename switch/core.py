@@ -23,8 +23,9 @@ from switch.auth.lockout import known_record
 from switch.call.caller_leg import CallerLeg
 from switch.call.ending import ENDINGS, ending_headers
 from switch.call.exchange import Exchange
-from switch.call.incoming import note_failed, receive_invite
+from switch.call.incoming import note_failed, receive_invite, unsupported
 from switch.call.offers import ALLOW
+from switch.call.registered_from import registered
 from switch.call.shedding import Shedding
 from switch.sip.build import make_response, stamp_source
 from switch.sip.errors import ParseError
@@ -36,6 +37,7 @@ from switch.sip.stun import binding_response
 from switch.transaction.server import ServerTransaction
 
 PONG = b"\r\n"  # RFC 5626 §3.5.1
+SCHEMES = ("sip:", "sips:", "tel:", "urn:")
 
 
 class Core:
@@ -61,12 +63,9 @@ class Core:
 
     def on_datagram(self, data: bytes, flow: Flow, at: float, now: float) -> None:
         """A datagram was received at boottime `at`; it is `now`."""
-        if self.shedding.measure(at, now):
-            refusal = self.shedding.refusal(data, flow)
-            if refusal is not None:
-                self.exchange.outbox.send(flow, refusal)
-                return
-        if data[:1] < b"A":
+        if self.shedding.take(data, flow, at, now):
+            return
+        if data[:1] < b"!":  # no token of a start line begins with a control character or a space
             self._not_sip(data, flow)
             return
         try:
@@ -142,6 +141,8 @@ class Core:
         """A new request: to its leg by our tag, else by its method."""
         exchange, method = self.exchange, request.method
         to_tag = request.to_tag
+        if "Require" in request.names and self._is_beyond_us(tx, request, now):
+            return
         if to_tag is not None and method != "CANCEL":
             leg = exchange.legs.get(to_tag)
             if leg is not None:
@@ -153,6 +154,9 @@ class Core:
             return
         if method != "REGISTER":  # the registrar reads what it needs, twice a minute per phone
             check_values(request)
+        if not request.uri.lower().startswith(SCHEMES):
+            self._reply(tx, request, 416, now)
+            return
         take = self._take.get(method)
         if take is not None:
             take(tx, request, flow, now)
@@ -162,6 +166,17 @@ class Core:
             self._reply(tx, request, 405, now, [("Allow", ALLOW)])
         else:
             self._reply(tx, request, 501, now, [("Allow", ALLOW)])
+
+    def _is_beyond_us(self, tx: ServerTransaction, request: Request, now: float) -> bool:
+        """Whether it requires an extension that we don't have. A new INVITE is told so by `incoming`; a
+        BYE ends its call all the same, and Require means nothing in CANCEL (§8.2.2.3)."""
+        unknown, in_dialog = unsupported(request), request.to_tag is not None
+        if not unknown or request.method == ("BYE" if in_dialog else "INVITE"):
+            return False
+        if request.method == "CANCEL":
+            return False
+        self._reply(tx, request, 420, now, [("Unsupported", unknown)])
+        return True
 
     def _ack(self, request: Request, flow: Flow, now: float) -> None:
         if self.exchange.transactions.receive_ack(request, flow, now):
@@ -176,7 +191,9 @@ class Core:
         if self._is_merged(request):
             self._refuse(tx, request, "loop", now)
             return
-        receive_invite(self.exchange, tx, request, flow, now)
+        receive_invite(
+            self.exchange, tx, request, self.exchange.settings.origin(request, flow), now
+        )
 
     def _cancel(self, tx: ServerTransaction, request: Request, flow: Flow, now: float) -> None:
         """CANCEL answers for itself, then the INVITE's leg gives up (§9.2)."""
@@ -196,12 +213,13 @@ class Core:
     def _register(self, tx: ServerTransaction, request: Request, flow: Flow, now: float) -> None:
         """§10.3: who are you, is that your line, then the bindings."""
         exchange = self.exchange
-        verdict = exchange.authenticator.verify(request, flow.remote[0], now)
+        origin = exchange.settings.origin(request, flow)
+        verdict = exchange.authenticator.verify(request, origin.remote[0], now)
         if isinstance(verdict, Challenge):
             tx.respond(make_response(request, 401, to_tag=new_tag(), headers=verdict.headers), now)
             return
         if not isinstance(verdict, Accepted):
-            note_failed(exchange, request, flow, verdict)
+            note_failed(exchange, request, origin, verdict)
             self._refuse(tx, request, verdict.slug, now)
             return
         user = verdict.user
@@ -212,11 +230,13 @@ class Core:
         if line.state in (LineState.TERMINATED, LineState.STOLEN) or line.state in DEAD:
             self._refuse(tx, request, line.state.value, now)
             return
-        response = exchange.registrar.register(request, flow, user, now, exchange.wall(now))
-        if response.status == 200 and exchange.authenticator.registered(user, flow.remote[0], now):
-            address = address_key(flow.remote[0])
-            exchange.outbox.journal.append(known_record(user, address, exchange.wall(now)))
+        wall, address = exchange.wall(now), origin.remote[0]
+        response = exchange.registrar.register(request, flow, user, now, wall, origin)
+        if response.status == 200 and exchange.authenticator.registered(user, address, now):
+            exchange.outbox.journal.append(known_record(user, address_key(address), wall))
         tx.respond(response, now)
+        if response.status == 200:
+            registered(exchange, line, address, now)
 
     def _options(self, tx: ServerTransaction, request: Request, flow: Flow, now: float) -> None:
         headers = [

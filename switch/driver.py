@@ -83,6 +83,14 @@ class Driver:
         except Exception:
             self._failed()
 
+    def can_wait(self, data: bytes) -> bool:
+        """Whether a datagram may be handled after later ones, because more come than can be."""
+        try:
+            return self._core.shedding.can_wait(data)
+        except Exception:
+            self._failed()
+            return False
+
     def on_stream_message(self, message: Request | Response, flow: Flow, at: float) -> None:
         """A message of a TCP or TLS connection."""
         try:

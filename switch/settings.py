@@ -18,6 +18,7 @@ CREDENTIALS_DIRECTORY = "CREDENTIALS_DIRECTORY"
 
 _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _E164 = re.compile(r"\+[1-9]\d{6,14}")
+_MAIL = re.compile(r"[^@\s<>,;\"]+@[^@\s<>,;\"]+")
 
 
 class Section(BaseModel):
@@ -107,6 +108,12 @@ def _e164(value: str) -> str:
     return value
 
 
+def _mail_address(value: str) -> str:
+    if not _MAIL.fullmatch(value):
+        raise ValueError("an e-mail address is name@domain, without a display name")
+    return value
+
+
 def _network(value: str) -> str:
     return str(ipaddress.ip_network(value))
 
@@ -123,3 +130,5 @@ Identifier = Annotated[str, AfterValidator(_identifier)]
 E164 = Annotated[str, AfterValidator(_e164)]
 Network = Annotated[str, AfterValidator(_network)]
 """A CIDR block without host bits, "192.0.2.0/24"."""
+MailAddress = Annotated[str, AfterValidator(_mail_address)]
+"""An e-mail address, name@domain."""

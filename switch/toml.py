@@ -71,10 +71,10 @@ def key_text(key: Key) -> str:
     return text.removeprefix(".")
 
 
-def load(path: Path) -> Document:
-    """Read a TOML file. Raises ConfigError."""
+def load(path: Path, kept: Path | None = None) -> Document:
+    """Read a TOML file; `kept` is where its content is, if not there. Raises ConfigError."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = (kept or path).read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError([Problem(path, 0, "", error.strerror or str(error))]) from error
     except UnicodeDecodeError as error:

@@ -1,7 +1,7 @@
 """From a checked configuration to the rooms of signalling and policy, connected; nothing is opened."""
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,12 +9,16 @@ from switch.auth.authenticator import Authenticator
 from switch.call.exchange import Announcer, CallSettings, Exchange
 from switch.clock import Wheel, boottime, wall
 from switch.config import Configuration
+from switch.console.psap_routes import PsapRoutes
 from switch.facts.line import LineLife
 from switch.facts.settings import AccountSettings
+from switch.facts.sightings import Sightings
 from switch.facts.snapshot import Snapshot
 from switch.registrar.registrar import Registrar
 from switch.settings import HostPort
 from switch.sip.outbox import Outbox
+from switch.store.alarm import Alarm
+from switch.store.psap_tables import PsapTables
 from switch.transaction.transactions import Transactions
 from switch.transport.local import LocalFlow
 from switch.trunk.build import build_trunk
@@ -48,7 +52,15 @@ def build_exchange(
     facts = found.snapshot(lives)
     flows = LocalFlow(listening, sip.public_address)
     trunks = Trunks(
-        build_trunk(entry, flows, nonce_key, wheel, transactions, outbox)
+        build_trunk(
+            entry,
+            flows,
+            nonce_key,
+            wheel,
+            transactions,
+            outbox,
+            emergency_probe_s=found.emergency_probe_s(entry.id),
+        )
         for entry in settings.trunks
     )
     return Exchange(
@@ -69,17 +81,31 @@ def build_exchange(
         ),
         caps=Caps(wheel, outbox),
         facts=facts,
+        sightings=Sightings(outbox, utc, boot_id),
         rules=found.rules,
         routes=found.routes,
         voice=settings.emergency,
         settings=call_settings(found),
         announcer=announcer,
         local_flow=flows,
-        wall=lambda now: now + (wall() - boottime()),
+        wall=utc,
         draw=random.random,
         calendar=calendar_of,
         boot_id=boot_id,
     )
+
+
+def psap_routes(
+    exchange: Exchange, data: Path, found: Callable[[], Configuration], alarm: Alarm
+) -> PsapRoutes:
+    """The emergency routing table of an exchange; `found` gives the configuration in force."""
+    tables = PsapTables(data)
+    return PsapRoutes(exchange, tables, lambda: found().settings.emergency.routes_max_shrink, alarm)
+
+
+def utc(now: float) -> float:
+    """UTC seconds at boottime `now`, by the clock as it stands at this moment."""
+    return now + (wall() - boottime())
 
 
 def _authenticator(found: Configuration, facts: Snapshot, key: bytes) -> Authenticator:
@@ -99,5 +125,9 @@ def call_settings(found: Configuration) -> CallSettings:
         min_se_s=sip.min_se_s,
         no_100_s=emergency.no_100_s,
         emergency_pdd_s=emergency.emergency_pdd_s,
+        max_calls=sip.max_calls,
+        callback_s=emergency.callback_s,
+        short_call_s=emergency.short_call_s,
         auth_invite=sip.auth_invite,
+        proxies=found.proxies(),
     )

@@ -3,32 +3,35 @@
 import asyncio
 import contextlib
 import gc
-import ssl
 import sys
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
-from policy.model import Location
 from switch import config as configuration
-from switch.app.compose import build_exchange
+from switch.app.compose import build_exchange, psap_routes
+from switch.app.encryption import Encryption
+from switch.app.gather import Gather, without_crossings
+from switch.app.names import Names, resolver
+from switch.app.readbacks import ReadBacks
 from switch.app.reload import Reload
 from switch.app.restart import go_on, restated
 from switch.auth.nonce_key import nonce_key
 from switch.call.exchange import NoAnnouncer
 from switch.clock import boottime, wall
 from switch.config import Configuration
+from switch.console.cases import Cases
 from switch.console.commands import UseCase
 from switch.console.configuration import use_cases as configuration_use_cases
+from switch.console.emergency_test import EmergencyTest
 from switch.console.socket import NAME as CONTROL_SOCKET
 from switch.console.socket import ControlServer
 from switch.console.use_cases import UseCases
 from switch.core import Core
 from switch.demo import carrier_process
 from switch.driver import Driver
-from switch.media.catalogue import Announcement
 from switch.media.pool import Pool, PoolOptions
-from switch.media.readback import compose_readback
+from switch.notice.courier import Courier, sender
+from switch.notice.delivery import Delivery
 from switch.notice.ledger import Ledger
 from switch.observe.gauges import readings, totals
 from switch.observe.http import HttpServer, application, bind
@@ -37,23 +40,25 @@ from switch.observe.observer import Observer
 from switch.registrar.qualify import Qualifier
 from switch.sip.flow import Flow
 from switch.sip.outbox import Event
-from switch.sip.uri import Uri
-from switch.store.database import sqlite_url
+from switch.store.configurations import Configurations
+from switch.store.database import is_shared, sqlite_url
 from switch.store.journal import Journal
 from switch.store.read import Reader
+from switch.store.read_cases import CaseReader
+from switch.store.retention import Retention
+from switch.store.shared import Gazette
 from switch.store.upkeep import Upkeep
 from switch.store.writer import Writer
+from switch.terms.ladders import Ladders
+from switch.terms.watching import Watching
 from switch.toml import Problem
-from switch.transport.certificate import client_context, ensure_self_signed, server_context
-from switch.transport.resolve import ResolveError, Resolver
 from switch.transport.stream import StreamTransport
 from switch.transport.udp import UdpTransport
 
 # Calls make little garbage in cycles: the collector looks seldom, and its long passes are rare.
 GC_THRESHOLDS = (10_000, 10, 100)
 HEARTBEAT_S = 1.0
-
-RESOLVE_S = 1.0
+DEADLINES_S = 30.0  # legal clocks run in days
 
 
 class Switch:
@@ -68,10 +73,15 @@ class Switch:
         self.metrics = Metrics(self._gauges, lambda: totals(self.core))
         self.observer = Observer(self.metrics)
         self.journal = Journal(data / "journal", alarm=self.observer.alarm)
-        database = sqlite_url(data / "vigie.sqlite")
+        store = found.settings.store
+        database = store.database(sqlite_url(data / "vigie.sqlite"))
+        self.node = store.node or ""
         self.reader = Reader(database)
         self.writer = Writer(
-            database, lambda: self.journal.replay(whole=True), alarm=self.observer.alarm
+            database,
+            lambda: self.journal.replay(whole=True),
+            node=self.node,
+            alarm=self.observer.alarm,
         )
         sip = found.settings.sip
         self.pool = self._make_pool()
@@ -82,17 +92,40 @@ class Switch:
             found, {}, self.pool or NoAnnouncer(), listening, key
         )
         self.core = Core(exchange)
-        self.ledger = Ledger(self._keep, self._account_of)
+        self.ledger = Ledger(
+            self._keep,
+            lambda: self.exchange.facts,
+            lambda: self.reload.found.settings.notice,
+            self.observer.alarm,
+        )
+        settings = self.ledger.settings
+        self.courier = Courier(sender(settings, data / "outbox"), self._notice_settled)
+        self.ledger.courier = self.courier
+        self.ladders = Ladders(
+            exchange.outbox, self._account_of, found.settings.usage.answer_within_ms
+        )
+        self.cases = Cases(exchange, self.ladders, CaseReader(self.reader))
         self.driver = Driver(
             self.core,
             exchange.wheel,
             exchange.outbox,
             self.journal,
             self._observe,
-            self.writer.feed,
+            self._store,
         )
+        self.gather: Gather | None = None
+        if is_shared(database):
+            self.gather = Gather(
+                exchange,
+                Gazette(database, self.node),
+                self._announce,
+                self.driver.perform,
+                self.observer.alarm,
+            )
         self.udp = UdpTransport(sip.udp, self.driver)
+        self.encryption = Encryption(exchange, data / "tls", self.observer.alarm)
         self.streams = self._make_streams()
+        self.names = Names(exchange, resolver(sip), self.driver.perform)
         exchange.trunks.peer_names = self.streams.peer_names
         self.qualifier = Qualifier(
             exchange.registrar, exchange.transactions, exchange.wheel, sip.qualify_s
@@ -101,12 +134,32 @@ class Switch:
             [f"{kind} {address}" for kind, addresses in listening.items() for address in addresses]
         )
         lives, alarm = self.use_cases.lives, self.observer.alarm
-        self.reload = Reload(found, exchange, lives, key, alarm, self._reloaded)
-        self.upkeep = Upkeep(
-            self.journal, self.writer, lambda: restated(exchange, lives), alarm=alarm
+        self.watching = Watching(
+            exchange, self.ladders, found.settings.acceptable_use.watch(), lives.change
         )
+        self.reload = Reload(
+            found,
+            exchange,
+            lives,
+            key,
+            alarm,
+            self._reloaded,
+            Configurations(data / "configurations"),
+        )
+        self.upkeep = Upkeep(
+            self.journal,
+            self.writer,
+            lambda: restated(exchange, lives, self.ledger, self.ladders),
+            alarm=alarm,
+        )
+        self.retention = Retention(
+            self.journal,
+            self.writer,
+            lambda: self.reload.found.settings.retention,
+            alarm=alarm,
+        )
+        self.psap_routes = psap_routes(exchange, data, lambda: self.reload.found, alarm)
         self.control = ControlServer(data / CONTROL_SOCKET, self._commands())
-        self._read_back: dict[str, Location] = {}
         self.http: list[HttpServer] = []
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -117,24 +170,43 @@ class Switch:
         for address in settings.http.listen:
             pages = application(self.use_cases.overview.page, self.metrics, lambda: self.is_ready)
             self.http.append(HttpServer(pages, bind(address.host, address.port)))
+        self.psap_routes.load()
         self.udp.open(loop)
         self.streams.open(loop)
         lives, alarm = self.use_cases.lives, self.observer.alarm
-        await go_on(self.exchange, lives, self.ledger, self.journal, self.reader, alarm)
+        await go_on(
+            self.exchange,
+            lives,
+            self.ledger,
+            self.ladders,
+            self.journal,
+            self.reader,
+            alarm,
+            self.node,
+        )
         for room in (
             self.writer.run,
             self.journal.keep_synced,
             self.upkeep.run,
+            self.retention.run,
+            self.courier.run,
+            self._meet_deadlines,
             self._beat,
-            self._resolve,
+            self.names.run,
+            *([self.gather.run] if self.gather is not None else ()),
         ):
             self._tasks.append(loop.create_task(self._watched(room)))
         if settings.demo.carrier:
             await asyncio.to_thread(carrier_process.ensure, self.data, settings.demo.carrier)
         if self.pool is not None:
             self.pool.start(loop)
-            self.pool.speak(self._readbacks())
+            self.use_cases.lives.swapped = ReadBacks(self.exchange, self.pool.speak).refresh
+            self.use_cases.lives.swapped()
+        self.use_cases.places.see()
+        for problem in self.found.misplaced():
+            self.observer.alarm("config.misplaced", {"reason": str(problem)})
         self.driver.start(loop, {"UDP": self.udp, "TCP": self.streams, "TLS": self.streams})
+        await self.reload.keep()
         self.exchange.trunks.start(now)
         self.qualifier.start(now)
         self.driver.perform()
@@ -154,6 +226,7 @@ class Switch:
         for server in self.http:
             await server.stop()
         self.qualifier.stop()
+        await self.courier.stop()
         self.driver.perform()
         self.driver.stop()
         self.udp.close()
@@ -169,15 +242,27 @@ class Switch:
         self.journal.close()
 
     def _reloaded(self) -> None:
-        """Other locations are read back by 933; what the reload led to leaves now."""
-        if self.pool is not None:
-            self.pool.speak(self._readbacks())
+        """Certificates may be new; new lines, numbers and sites have customers asked; what the reload
+        led to leaves now."""
+        self.streams.server_tls = self.encryption.use(self.reload.found)
+        self.use_cases.places.see()
+        self.psap_routes.judge()
         self.driver.perform()
+
+    def _store(self, records: list[bytes]) -> None:
+        """What the journal got in a wake-up, to those who work on it later."""
+        self.writer.feed(records)
+        self.watching.feed(records)
 
     def _observe(self, events: Sequence[Event]) -> None:
         """What the machines note: notices are made of some, all are logged and counted."""
-        self.ledger(events)
+        # On a shared database only the node that wrote a crossing first tells anybody (`gather`).
+        self._announce(events if self.gather is None else without_crossings(events))
         self.observer(events)
+
+    def _announce(self, events: Sequence[Event]) -> None:
+        self.ledger(events)
+        self.ladders(events)
 
     def _keep(self, record: bytes) -> None:
         self.exchange.outbox.journal.append(record)  # the list is a new one after each wake-up
@@ -186,14 +271,29 @@ class Switch:
         known = self.exchange.facts.lines.get(line)
         return known.account if known is not None else ""
 
+    def _notice_settled(self, delivery: Delivery, state: str, reason: str) -> None:
+        self.ledger.settle(delivery, state, reason)
+        self.driver.perform()
+
     def _commands(self) -> dict[str, UseCase]:
         reading = configuration_use_cases(
             lambda: self.reload.found,
             lambda: read_files(self.found.path),
             self.reload.apply,
+            self.reload.roll_back,
             lambda: self.use_cases.lives.lives,
         )
-        return {**self.use_cases.table(), **reading}
+        pool = self.pool
+        trial = EmergencyTest(
+            self.exchange, self.driver.perform, lambda: len(pool.pids()) if pool else 0
+        )
+        return {
+            **self.use_cases.table(),
+            **self.cases.table(),
+            **self.psap_routes.table(),
+            **trial.table(),
+            **reading,
+        }
 
     def _make_streams(self) -> StreamTransport:
         sip = self.found.settings.sip
@@ -201,10 +301,11 @@ class Switch:
             sip.tcp,
             sip.tls,
             self.driver,
-            server_tls=self._server_tls(),
-            client_tls=client_context(verify=not self.found.settings.demo.carrier),
+            server_tls=self.encryption.use(self.found),
         )
         streams.patience = self._patience
+        streams.tls_peer = self.encryption.peer
+        streams.on_handshake = self.encryption.on_handshake
         return streams
 
     def _make_use_cases(self, listening: list[str]) -> UseCases:
@@ -235,21 +336,6 @@ class Switch:
         self.core.on_announcer_lost((address, port), boottime())
         self.driver.perform()
 
-    def _server_tls(self) -> ssl.SSLContext | None:
-        """The certificate that the settings name, else a self-signed one of the first start."""
-        sip = self.found.settings.sip
-        if not sip.tls:
-            return None
-        if sip.tls_certificate:
-            certificate, key = (
-                self.found.resolve(sip.tls_certificate),
-                self.found.resolve(sip.tls_key),
-            )
-        else:
-            names = [self.exchange.settings.host, *(address.host for address in sip.tls)]
-            certificate, key = ensure_self_signed(self.data / "tls", names, datetime.now(UTC))
-        return server_context(certificate, key)
-
     def _patience(self, flow: Flow) -> float:
         """How long a connection may take to open: a carrier that has UDP too need not be waited for."""
         has_udp = flow.transport == "TCP" and any(
@@ -260,16 +346,6 @@ class Switch:
         if has_udp:
             return self.reload.found.settings.emergency.tcp_connect_s
         return self.streams.limits.connect_timeout_s
-
-    def _readbacks(self) -> list[Announcement]:
-        """What 933 says of each line, if its location isn't the one that was spoken last."""
-        spoken: list[Announcement] = []
-        for line in self.exchange.facts.lines.values():
-            place = line.policy.location or line.policy.site_location
-            if place is not None and self._read_back.get(line.id) != place:
-                self._read_back[line.id] = place
-                spoken.append(compose_readback(line.id, place.civic, place.insee))
-        return spoken
 
     async def _watched(self, room: Callable[[], Awaitable[None]]) -> None:
         """Run a room's task; one that ends by an error is told and started again."""
@@ -282,33 +358,21 @@ class Switch:
                 self.observer.alarm("switch.task_failed", fields)
             await asyncio.sleep(1)
 
+    async def _meet_deadlines(self) -> None:
+        while True:
+            await self.cases.meet_deadlines()
+            self.use_cases.places.remind()
+            self.driver.perform()
+            await asyncio.sleep(DEADLINES_S)
+
     async def _beat(self) -> None:
         while True:
             self.exchange.meters.beat(boottime(), wall())
+            self.core.shedding.rest(boottime())
+            self.watching.look()
             self.driver.perform()
             self._flush_log()
             await asyncio.sleep(HEARTBEAT_S)
-
-    async def _resolve(self) -> None:
-        """Look carriers' names up (RFC 3263), off the path of calls; old answers stay in use."""
-        resolver, exchange = Resolver(), self.exchange
-        while True:
-            for name, uri in exchange.trunks.to_resolve(boottime()):
-                try:
-                    hops = await resolver.resolve(Uri.parse(uri), boottime())
-                except ResolveError as error:
-                    exchange.trunks.not_resolved(name, str(error), boottime())
-                    continue
-                ways: list[tuple[Flow, Flow | None]] = []
-                for hop in hops:
-                    self.streams.server_names.setdefault(hop.remote, hop.name)
-                    stream = (
-                        exchange.local_flow("TCP", hop.remote) if hop.transport == "UDP" else None
-                    )
-                    ways.append((exchange.local_flow(hop.transport, hop.remote), stream))
-                exchange.trunks.take_hops(name, ways, boottime())
-            self.driver.perform()
-            await asyncio.sleep(RESOLVE_S)
 
     def _gauges(self) -> Readings:
         def slots(reserved: bool) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from switch import config as configuration
-from switch.app.compose import build_exchange
+from switch.app.compose import build_exchange, psap_routes
 from switch.app.node import Switch, read_files
 from switch.call.exchange import NoAnnouncer
 from switch.config import Configuration
@@ -26,6 +26,7 @@ from switch.observe.pipe import Pipe
 from switch.store.database import sqlite_url
 from switch.store.journal import JournalInUseError
 from switch.store.read import Reader
+from switch.store.recall import recall
 from switch.toml import ConfigError
 
 
@@ -96,12 +97,20 @@ def offline(config: Path, data: Path) -> Mapping[str, UseCase]:
     except ConfigError as error:
         return _unreadable(error)
     exchange = build_exchange(found, {}, NoAnnouncer(), {}, secrets.token_bytes(32))
-    reader = Reader(sqlite_url(data / "vigie.sqlite"))
+    reader = Reader(found.settings.store.database(sqlite_url(data / "vigie.sqlite")))
     cases = UseCases(exchange, found.snapshot, reader, lambda: None, found.origins, [])
+    cases.lives.restore(asyncio.run(recall(reader, 0, 0)).lives)
     reading = configuration_use_cases(
-        lambda: found, lambda: read_files(config), refuse, lambda: cases.lives.lives
+        lambda: found, lambda: read_files(config), refuse, refuse, lambda: cases.lives.lives
     )
-    return {**cases.table(), **reading}
+    routes = psap_routes(exchange, data, lambda: found, lambda name, fields: None)
+    routes.load()
+    return {
+        **cases.table(),
+        "usage.show": cases.minutes.show_stored,
+        **routes.table(),
+        **reading,
+    }
 
 
 def _unreadable(error: ConfigError) -> Mapping[str, UseCase]:

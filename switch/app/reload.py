@@ -7,10 +7,10 @@ can't change while the switch runs (addresses, the realm) keeps its running valu
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from types import MappingProxyType
 
 from switch import config as configuration
 from switch.app.compose import call_settings
@@ -18,32 +18,14 @@ from switch.call.exchange import Exchange
 from switch.clock import boottime, wall
 from switch.config import Configuration
 from switch.console.commands import CommandRefused
+from switch.console.configuration import FIXED_SECTIONS, FIXED_SIP
 from switch.console.line_life import LineLives
 from switch.facts.snapshot import Snapshot
 from switch.store.alarm import Alarm
+from switch.store.configurations import Configurations
 from switch.toml import ConfigError
 from switch.trunk.build import build_trunk
-from switch.trunk.settings import TrunkSettings
 from switch.trunk.trunk import Trunk, Trunks
-
-# Sections, and keys of [sip], that are read once, at the start.
-FIXED_SECTIONS: Final = ("http", "log", "media", "usage", "demo")
-FIXED_SIP: Final = (
-    "udp",
-    "tcp",
-    "tls",
-    "tls_certificate",
-    "tls_key",
-    "public_address",
-    "realm",
-    "digest_algorithms",
-    "nonce_lifetime_s",
-    "nonce_key",
-    "t1_s",
-    "t2_s",
-    "t4_s",
-    "qualify_s",
-)
 
 
 class Reload:
@@ -57,8 +39,10 @@ class Reload:
         key: bytes,
         alarm: Alarm,
         done: Callable[[], None],
+        kept: Configurations,
     ) -> None:
-        """`key` makes the tokens of trunks' registrations; `done` performs what a swap led to."""
+        """`key` makes the tokens of trunks' registrations; `done` performs what a swap led to; `kept`
+        is what was in force before."""
         self.found = found
         self.has_succeeded = True
         self.applied_at = wall()
@@ -67,6 +51,7 @@ class Reload:
         self._key = key
         self._alarm = alarm
         self._done = done
+        self._kept = kept
         self._one_at_a_time = asyncio.Lock()
 
     async def apply(self) -> list[str]:
@@ -75,26 +60,50 @@ class Reload:
         CommandRefused when the files are wrong: nothing has changed then.
         """
         async with self._one_at_a_time:
-            try:
-                found = await asyncio.to_thread(_checked, self.found.path)
-                found, waiting = keep_fixed(found, self.found)
-                lives = dict(self._lives.lives)
-                facts = await asyncio.to_thread(found.snapshot, lives)
-                if lives != self._lives.lives:  # an operator was quicker
-                    facts = found.snapshot(self._lives.lives)
-                trunks = self._trunks(found.settings.trunks)
-            except ConfigError as error:
-                self.has_succeeded = False
-                self._alarm("config.refused", {"reason": str(error)})
-                raise CommandRefused("bad_config", str(error)) from None
-            except BaseException:
-                self.has_succeeded = False
-                raise
-            self._swap(found, facts, trunks)
-            self.has_succeeded, self.applied_at = True, wall()
-            self._alarm("config.applied", {"path": str(found.path), "needs_restart": waiting})
-            self._done()
+            waiting = await self._take(lambda: _checked(self.found.path))
+            await self.keep()
             return waiting
+
+    async def roll_back(self) -> list[str]:
+        """Take over what was in force before; the files stay as they are. CommandRefused."""
+        async with self._one_at_a_time:
+            previous = await asyncio.to_thread(self._kept.previous)
+            if previous is None:
+                raise CommandRefused("no_earlier", "no earlier configuration is kept")
+            waiting = await self._take(lambda: _checked(previous.path, previous.files))
+            await asyncio.to_thread(self._kept.drop_last)
+            self._alarm("config.rolled_back", {"id": previous.id, "needs_restart": waiting})
+            return waiting
+
+    async def keep(self) -> None:
+        """Keep the configuration in force, for `roll_back`; a disk that fails is told."""
+        try:
+            await asyncio.to_thread(self._kept.keep, self.found.sources(), round(wall() * 1000))
+        except OSError as error:
+            self._alarm("config.not_kept", {"reason": error.strerror or str(error)})
+
+    async def _take(self, read: Callable[[], Configuration]) -> list[str]:
+        """Take a configuration over, or leave everything as it is."""
+        try:
+            found = await asyncio.to_thread(read)
+            found, waiting = keep_fixed(found, self.found)
+            lives = dict(self._lives.lives)
+            facts = await asyncio.to_thread(found.snapshot, lives)
+            if lives != self._lives.lives:  # an operator was quicker
+                facts = found.snapshot(self._lives.lives)
+            trunks = self._trunks(found)
+        except ConfigError as error:
+            self.has_succeeded = False
+            self._alarm("config.refused", {"reason": str(error)})
+            raise CommandRefused("bad_config", str(error)) from None
+        except BaseException:
+            self.has_succeeded = False
+            raise
+        self._swap(found, facts, trunks)
+        self.has_succeeded, self.applied_at = True, wall()
+        self._alarm("config.applied", {"path": str(found.path), "needs_restart": waiting})
+        self._done()
+        return waiting
 
     def _swap(self, found: Configuration, facts: Snapshot, trunks: list[Trunk]) -> None:
         """Nothing here can fail or wait."""
@@ -111,14 +120,16 @@ class Reload:
                 exchange.registrar.remove(aor)
         self._swap_trunks(trunks)
 
-    def _trunks(self, entries: Iterable[TrunkSettings]) -> list[Trunk]:
+    def _trunks(self, found: Configuration) -> list[Trunk]:
         """The carriers of the new files: those that didn't change keep their state."""
         exchange = self._exchange
         before = {entry.id: entry for entry in self.found.settings.trunks}
         known = exchange.trunks.by_id
         return [
             known[entry.id]
-            if before.get(entry.id) == entry and entry.id in known
+            if before.get(entry.id) == entry
+            and entry.id in known
+            and found.emergency_probe_s(entry.id) == self.found.emergency_probe_s(entry.id)
             else build_trunk(
                 entry,
                 exchange.local_flow,
@@ -126,8 +137,9 @@ class Reload:
                 exchange.wheel,
                 exchange.transactions,
                 exchange.outbox,
+                emergency_probe_s=found.emergency_probe_s(entry.id),
             )
-            for entry in entries
+            for entry in found.settings.trunks
         ]
 
     def _swap_trunks(self, trunks: list[Trunk]) -> None:
@@ -141,6 +153,8 @@ class Reload:
                 trunk.stop()
                 if name in swapped.by_id:
                     swapped.by_id[name].calls = trunk.calls
+                else:
+                    exchange.outbox.note("trunk.removed", trunk=name)
         for trunk in trunks:
             if trunk not in old.by_id.values():
                 trunk.start(now)
@@ -157,10 +171,11 @@ def keep_fixed(found: Configuration, running: Configuration) -> tuple[Configurat
     return replace(found, settings=settings), waiting
 
 
-def _checked(path: Path) -> Configuration:
-    """The files, if nothing is wrong with them and the dial plan's own tests pass. ConfigError."""
-    found = configuration.load(path)
-    if problems := found.plan.run_tests():
+def _checked(path: Path, kept: Mapping[Path, Path] = MappingProxyType({})) -> Configuration:
+    """The files, if nothing is wrong with them, the dial plan's own tests pass and all addresses fit
+    the official geography. ConfigError."""
+    found = configuration.load(path, kept)
+    if problems := [*found.plan.run_tests(), *found.misplaced()]:
         raise ConfigError(problems)
     return found
 

@@ -10,6 +10,7 @@ from typing import Final
 from switch.call.exchange import Exchange
 from switch.call.journal import live_records
 from switch.call.record import calendar_of
+from switch.call.registered_from import resume
 from switch.call.restore import restore_calls
 from switch.clock import boottime, wall
 from switch.console.line_life import LineLives
@@ -18,12 +19,15 @@ from switch.store.alarm import Alarm
 from switch.store.journal import Journal
 from switch.store.read import Reader
 from switch.store.recall import Recalled, recall
+from switch.terms.ladders import Ladders
 
 # A cycle is 31 days at most: the present one of every account, and the one before.
 _CYCLES_MS: Final = 62 * 86_400_000
 
 
-def restated(exchange: Exchange, lives: LineLives) -> Iterator[bytes]:
+def restated(
+    exchange: Exchange, lives: LineLives, ledger: Ledger, ladders: Ladders
+) -> Iterator[bytes]:
     """All live state, for the head of a new journal segment."""
     yield from exchange.registrar.records()
     yield from exchange.authenticator.lockout.records(boottime(), wall())
@@ -31,22 +35,32 @@ def restated(exchange: Exchange, lives: LineLives) -> Iterator[bytes]:
     yield from exchange.caps.live_records(wall())
     yield from live_records(exchange.calls.values())
     yield from lives.records()
+    yield from exchange.sightings.records(boottime())
+    yield from exchange.callbacks.records()
+    yield from ledger.records()
+    yield from ladders.records()
 
 
 async def go_on(
     exchange: Exchange,
     lives: LineLives,
     ledger: Ledger,
+    ladders: Ladders,
     journal: Journal,
     reader: Reader,
     alarm: Alarm,
+    node: str = "",
 ) -> None:
-    """Take everything back. Nothing is sent before the driver is started."""
+    """Take everything back. Nothing is sent before the driver is started.
+
+    `node` is this switch's name in a database that several share.
+    """
     utc_ms = round(wall() * 1000)
-    known = await recall(reader, utc_ms - _CYCLES_MS, utc_ms, alarm=alarm)
+    known = await recall(reader, utc_ms - _CYCLES_MS, utc_ms, node, alarm=alarm)
     now, utc = boottime(), wall()
     records = list(journal.replay())
     lives.restore([*known.lives, *records])
+    exchange.sightings.restore(records, now)
     exchange.registrar.restore(records or known.bindings, now, utc)
     exchange.authenticator.lockout.take(records, now, utc)
     for record in records:
@@ -54,7 +68,10 @@ async def go_on(
         exchange.caps.restore(record)
     exchange.meters.restored()
     _load_totals(exchange, known, now, utc)
-    ledger.restore(records)
+    exchange.callbacks.restore(records, utc)
+    ledger.restore(records, known.notices)
+    ladders.restore([*known.cases, *records])
+    resume(exchange, now)
     restored = restore_calls(exchange, records, now)
     if records:
         exchange.outbox.note("switch.restored", records=len(records), calls=restored)
@@ -65,3 +82,7 @@ def _load_totals(exchange: Exchange, known: Recalled, now: float, utc: float) ->
         if line in exchange.facts.lines:
             cycle = calendar_of(exchange, line).cycle(n)
             exchange.meters.load(line, cycle, by_direction, crossed, now, utc)
+    for adjustment, n in known.adjustments:
+        if adjustment.line in exchange.facts.lines:
+            cycle = calendar_of(exchange, adjustment.line).cycle(n)
+            exchange.meters.take_adjustment(adjustment, cycle, now, utc)

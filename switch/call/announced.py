@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from policy.emergency_call import without_warning
 from policy.model import Action
-from switch.call import offers
+from switch.call import afterwards, offers, race
 from switch.call.callee_leg import CalleeLeg
 from switch.call.destination import destination_groups, last_words
 from switch.call.ending import ENDINGS
@@ -33,6 +33,7 @@ def early_ended(call: "Call", leg: CalleeLeg, event: Fail, now: float) -> None:
     """Early media is over: it was heard, could not be played, or a key was pressed."""
     assert call.hunt is not None
     call.exchange.announcer.release(leg.target.flow.remote[1])
+    call.record.spoke(leg, event.key, now)
     call.disarm()
     decision = call.decision
     if call.last_words is not None:
@@ -72,6 +73,9 @@ def answered(call: "Call", leg: CalleeLeg, event: Connect, now: float) -> None:
 
 def on_disconnect(call: "Call", leg: Leg, event: Disconnect, now: float) -> None:
     """HEARING: the caller hangs up, or the words are over."""
+    spoken = call.callee
+    if isinstance(spoken, CalleeLeg) and is_announcement(spoken):
+        call.record.spoke(spoken, event.key, now)
     if leg is call.caller:
         call.cancel_branches(now)
         if call.callee is not None:
@@ -89,7 +93,7 @@ def on_connect(call: "Call", leg: Leg, event: Connect, now: float) -> None:
     """HEARING: the target answered with an offer; the caller's phone is asked to take it."""
     assert isinstance(leg, CalleeLeg)
     call.disarm()
-    call.record.attempted(leg, 200, now)
+    call.record.attempted(call, leg, 200, now)
     call.callee = leg
     call.cancel_branches(now, but=leg)
     call.branches.clear()
@@ -114,13 +118,16 @@ def on_updated(call: "Call", leg: Leg, event: Updated, now: float) -> None:
 def on_fail(call: "Call", leg: Leg, event: Fail, now: float) -> None:
     """HEARING: a target failed after the words; the next one, or the end."""
     assert isinstance(leg, CalleeLeg)
-    call.record.attempted(leg, event.status, now)
+    call.record.attempted(call, leg, event.status, now)
     if leg in call.branches:
         call.branches.remove(leg)
-    if any(branch.is_open for branch in call.branches):
+    waits = any(branch.is_open for branch in call.branches)
+    if waits and not race.goes_on(call, leg):
         return
     if call.hunt is not None and not call.hunt.is_empty:
         call.try_next(now)
+    elif waits:
+        return
     else:
         call.disconnect_all(event.slug, now)
         call.end(event.slug, "switch", now)
@@ -148,6 +155,7 @@ def _goes_on(call: "Call", key: str) -> bool:
     decision = call.decision
     if decision.override_key and key == decision.override_key:
         call.record.overridden()
+        afterwards.alert(call)
         return True
     return decision.action is Action.CONNECT and call.hunt is not None and not call.hunt.is_empty
 
@@ -164,11 +172,12 @@ def _end_heard(call: "Call", now: float) -> None:
 def _block_unheard(call: "Call", now: float) -> None:
     """Nobody heard the warning (no common codec, worker lost): the policy decides once more."""
     exchange, line = call.exchange, call.request.line
-    call.decision = decision = without_warning(call.decision, exchange.rules.emergency)
+    call.decision = decision = without_warning(call.decision)
     if decision.action is Action.CONNECT:
+        afterwards.alert(call)
         at = call.request.at
         call.start(Hunt(destination_groups(exchange, decision, line, call.id, at, now)), now)
         return
     if line is not None:
-        exchange.warned[line] = call.request.at
+        exchange.warned[line] = now
     call.finish(decision.reason, ENDINGS[decision.reason].status, now)

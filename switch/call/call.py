@@ -6,10 +6,11 @@ message, and knows neither SDP nor headers.
 """
 
 from policy.model import CallRequest, Decision, ToFeature, ToLine
+from switch.call import afterwards, callback, outcome, race
 from switch.call.announced import is_announcement, say_last_words
 from switch.call.callee_leg import CalleeLeg
 from switch.call.caller_leg import CallerLeg
-from switch.call.destination import destination_groups
+from switch.call.destination import destination_groups, is_vital
 from switch.call.ending import ENDINGS, status_for_caller
 from switch.call.exchange import Exchange
 from switch.call.forking import best_failure
@@ -23,7 +24,7 @@ from switch.call.state import CallState
 from switch.call.steps import TABLE
 from switch.call.vocabulary import Event, Fail, Lost, Relay, Relayed
 from switch.clock import Timer
-from switch.routing.target import Target
+from switch.routing.target import Target, TargetKind
 
 PHONE_RETURNS_S = 2.0  # a phone whose connection broke registers again within this time, or is gone
 PHONE_POLL_S = 0.2
@@ -116,6 +117,11 @@ class Call:
         return isinstance(self.decision.destination, ToFeature)
 
     @property
+    def is_callback(self) -> bool:
+        """Whether a PSAP calls a line back."""
+        return self.decision.exempt_reason == callback.EXEMPT
+
+    @property
     def called_line(self) -> str | None:
         """The line of this switch that is called, None if the call leaves it."""
         destination = self.decision.destination
@@ -125,6 +131,7 @@ class Call:
         """A media worker died: what it played for this call ends here."""
         for leg in (*self.branches, self.callee):
             if leg is not None and leg.flow.remote == address and is_announcement(leg):
+                self.exchange.outbox.note("media.announcement", announcement="", outcome="lost")
                 if isinstance(leg, CalleeLeg) and leg.is_open:
                     leg.fail(Fail(503, "media_failed"), now)
                 else:
@@ -164,8 +171,9 @@ class Call:
             self.finish(slug, ENDINGS[slug].status, now)
 
     def on_cap_reached(self, now: float) -> None:
-        """A cap of the line is used up: it must not cost more."""
-        self.hang_up("limit", now)
+        """A cap of the line is used up: it must not cost more. Emergency calls cost nothing."""
+        if not self.is_emergency:
+            self.hang_up("limit", now)
 
     def on_timer(self, name: str, now: float) -> None:
         """The hunt's times: nobody answers, or an emergency route stays silent."""
@@ -182,18 +190,15 @@ class Call:
             return
         if name == "ring":
             self.cancel_branches(now)
-            self.hang_up("no_answer", now)
+            if self.is_emergency and self.state is CallState.TRYING:
+                self.finish_with(Fail(408, "no_answer"), now)
+            else:
+                self.hang_up("no_answer", now)
             return
-        # An emergency route that is silent: "no_100" gives it up, "pdd" leaves it in the race.
-        for branch in self.branches:
-            if name == "no_100" and branch.is_silent:
-                branch.cancel(now, keep_answer=True)
-        if name == "no_100" and any(branch.is_open for branch in self.branches):
-            self.arm(
-                "pdd", self.exchange.settings.emergency_pdd_s - self.exchange.settings.no_100_s, now
-            )
+        if name == "callback":
+            self.try_next(now)
             return
-        self.try_next(now)
+        race.on_timer(self, name, now)
 
     def _look_for_phone(self, now: float) -> None:
         """Is the called phone back? For two seconds the caller hears nothing of its absence."""
@@ -242,14 +247,22 @@ class Call:
         if self.state is CallState.ENDED or not any(branch.is_open for branch in self.branches):
             return
         self.note(setup_record(self))
-        if self.timer is None:
-            settings = self.exchange.settings
-            if is_announcement(started[0]):
+        self._watch(targets[0], now)
+
+    def _watch(self, target: Target, now: float) -> None:
+        """The INVITEs of a group have left, `target`'s first: how long to wait for them."""
+        if self.is_emergency and target.is_trunk:
+            race.watch(self, now)
+            if not self.record.has_left:
+                self.record.has_left = True
+                afterwards.left(self, now)
+        elif self.timer is None:
+            if target.kind is TargetKind.ANNOUNCEMENT:
                 self.arm("spoken", ANNOUNCEMENT_LIMIT_S, now)
-            elif self.is_emergency and targets[0].is_trunk:
-                self.arm("no_100", settings.no_100_s, now)
+            elif self.is_callback and self.hunt is not None and not self.hunt.is_empty:
+                self.arm("callback", callback.ALONE_S, now)
             else:
-                self.arm("ring", settings.ring_timeout_s, now)
+                self.arm("ring", self.exchange.settings.ring_timeout_s, now)
 
     def _branch(self, target: Target) -> CalleeLeg:
         branch = CalleeLeg(self.exchange, self, target)
@@ -257,7 +270,11 @@ class Call:
         return branch
 
     def _start_branch(self, branch: CalleeLeg, now: float) -> None:
-        caller = self.caller
+        caller, target = self.caller, branch.target
+        if target.shortfall:
+            self.exchange.outbox.note(
+                "emergency.shortfall", call_id=self.id, trunk=target.label, why=target.shortfall
+            )
         announcement = is_announcement(branch)
         # A caller that is answered already gets the target's offer by re-INVITE.
         body = caller.in_body if caller is not None and self.state is CallState.TRYING else None
@@ -276,7 +293,10 @@ class Call:
             if branch is but:
                 continue
             if is_announcement(branch) and branch.is_open:
+                self.record.spoke(branch, "", now)
                 self.exchange.announcer.release(branch.target.flow.remote[1])
+            if branch.is_open and branch.target.is_emergency:
+                self.record.attempted(self, branch, 487, now)
             keep = self.is_emergency and but is not None and self.callee is None
             branch.cancel(now, reason, keep_answer=keep)
 
@@ -286,9 +306,16 @@ class Call:
         if failure is not None:
             slug = "rejected" if failure.status < 400 else failure.slug
             status = status_for_caller(failure.status, slug)
-        if self.is_emergency and say_last_words(self, slug, status, now):
+        if (
+            self.is_emergency
+            and is_vital(self.decision)
+            and say_last_words(self, slug, status, now)
+        ):
             return
-        self.finish(slug, status, now)
+        if self.state is CallState.HEARING:
+            self.hang_up(slug, now)
+        else:
+            self.finish(slug, status, now)
 
     def finish(
         self, slug: str, status: int, now: float, headers: list[tuple[str, str]] | None = None
@@ -315,11 +342,14 @@ class Call:
 
     def _close(self, slug: str, hangup_by: str, status: int, at: float) -> None:
         self.disarm()
+        if self.is_emergency:
+            afterwards.ended(self, hangup_by, at)
         self.record.closed(self, slug, hangup_by, status, at)
         self.exchange.calls.pop(self.id, None)
         self.exchange.count_line(self.request.line, -1)
         if self.is_emergency:
             self.exchange.count_emergency(self.request.line, -1)
+            outcome.ended(self, slug)
         self.exchange.count_trunk(self.request.trunk, -1)
         for leg in (self.caller, self.callee):
             if leg is not None:

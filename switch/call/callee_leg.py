@@ -7,28 +7,28 @@ After the answer everything is `Leg`'s.
 
 from enum import Enum
 
+from switch.call.emergency_media import speech_only
 from switch.call.ending import slug_of
 from switch.call.exchange import Exchange
 from switch.call.identity import Caller
-from switch.call.invitation import Wording, copy_of, speech_only, strip_place, write_invite
+from switch.call.invitation import Wording, write_invite
 from switch.call.leg import CallOfLeg, Leg
 from switch.call.offers import refuse_pending
+from switch.call.phone_location import take_apart
 from switch.call.relay import body_of
+from switch.call.repair import copy_of, repaired, strip_place
 from switch.call.state import LegState
 from switch.call.vocabulary import Body, Connect, Fail, Ring
 from switch.dialog.dialog import Dialog, bare_uri, contact_value, via_value
 from switch.dialog.offer_answer import OfferState
 from switch.dialog.reliable import ReliableReceiver
 from switch.dialog.session_timer import raised_interval, read_answer
-from switch.routing.target import Target
+from switch.routing.target import Place, Target
 from switch.sip.digest import authorize, choose_challenge
 from switch.sip.flow import Flow
 from switch.sip.ids import new_tag
 from switch.sip.message import Request, Response
 from switch.transaction.client import ClientTransaction
-
-# A trunk that chokes on the location is asked again without it, once (RFC 6442 §4.4 for 424).
-REPAIRED_WITHOUT_PLACE = frozenset({415, 424, 488, 513})
 
 
 class Branch(Enum):
@@ -53,9 +53,11 @@ class CalleeLeg(Leg):
         "holds_channel",
         "invite",
         "invite_tx",
+        "is_repaired",
         "late_offer",
         "prack_waits",
         "received",
+        "sent_at",
         "started_at",
         "target",
     )
@@ -76,6 +78,8 @@ class CalleeLeg(Leg):
         self.prack_waits: str | None = None  # RAck of an 18x whose offer the caller still answers
         self.forks: set[str] | None = None  # To-tags of second 200s, already hung up
         self.started_at = 0.0
+        self.sent_at = 0.0  # when the INVITE went out last
+        self.is_repaired = False
         self.holds_channel = target.is_trunk
         if target.is_trunk:
             exchange.count_trunk(target.label, +1)
@@ -90,16 +94,19 @@ class CalleeLeg(Leg):
         now: float,
     ) -> None:
         """Send the INVITE. `crossed` are the caller's fields that go on; `reliable` offers 100rel."""
+        places: tuple[Place, ...] = ()
         if self.target.is_emergency and body is not None:
-            body = speech_only(body)
+            body, places = take_apart(body, crossed)
+            body = body and speech_only(body)
+        settings = self.exchange.settings
         wording = Wording(
-            caller, self.local_tag, body, crossed, max_forwards, reliable, self.exchange.settings
+            caller, self.local_tag, body, crossed, max_forwards, reliable, settings, places
         )
         self.flow, self.invite = write_invite(self.target, wording)
         self.late_offer = body is None
         self.out_body = body
         self.offer = OfferState.LOCAL_OFFER if body else OfferState.STABLE
-        self.started_at = now
+        self.started_at = self.sent_at = now
         self.invite_tx = self.exchange.transactions.request(self.invite, self.flow, self, now)
 
     def cancel(self, now: float, reason: str = "", *, keep_answer: bool = False) -> None:
@@ -114,14 +121,6 @@ class CalleeLeg(Leg):
         self.branch = Branch.CANCELLED
         if self.invite_tx is not None:
             self.invite_tx.cancel(now, reason)
-
-    def resend_and_cancel(self, invite: Request, now: float) -> None:
-        """After a restart: repeat the INVITE with its own branch, and give it up."""
-        self.invite = invite
-        self.cseq = invite.cseq.number
-        self.started_at = now
-        self.invite_tx = self.exchange.transactions.request(invite, self.flow, self, now)
-        self.cancel(now)
 
     @property
     def is_open(self) -> bool:
@@ -182,10 +181,10 @@ class CalleeLeg(Leg):
         if tx is not self.invite_tx:
             super().on_transport_error(tx, now)
             return
-        assert self.invite is not None
-        if self.flow.transport != self.target.flow.transport and self.branch is Branch.CALLING:
+        other_way = self.flow.transport != self.target.flow.transport
+        if other_way and self.branch is Branch.CALLING and self.invite is not None:
             self.flow = self.target.flow
-            if self.target.place is not None and self.out_body is not None:
+            if self.target.place is not None:
                 strip_place(self.invite, self.out_body)
             self._send_on(self.flow, now)
             return
@@ -237,13 +236,18 @@ class CalleeLeg(Leg):
         invite.set("Via", via_value(flow))
         invite.set("Contact", contact_value(flow))
         invite.set("CSeq", f"{self.cseq} INVITE")
+        self.sent_at = now
         self.invite_tx = self.exchange.transactions.request(invite, flow, self, now)
 
-    def _repair(self, now: float) -> bool:
-        if self.invite is None or not self.invite.has("Geolocation"):
+    def _repair(self, status: int, now: float) -> bool:
+        """Ask the same trunk for help once more, without what it refused; a second no is its last."""
+        if self.is_repaired or self.invite is None:
             return False
-        self.invite = copy_of(self.invite)
-        strip_place(self.invite, self.out_body)
+        again = repaired(self.invite, status, self.out_body)
+        if again is None:
+            return False
+        self.is_repaired = True
+        self.invite = again
         self._again(now)
         return True
 
@@ -318,8 +322,8 @@ class CalleeLeg(Leg):
     def _tries_again(self, response: Response, now: float) -> bool:
         """Whether the refusal asked for something that we can give, and the INVITE went out again."""
         status = response.status
-        if self.target.place is not None and status in REPAIRED_WITHOUT_PLACE:
-            return self._repair(now)
+        if self.target.is_emergency and self._repair(status, now):
+            return True
         if status in (401, 407):
             return self._answer_challenge(response, now)
         return status == 422 and self._raise_interval(response, now)

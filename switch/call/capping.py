@@ -28,14 +28,23 @@ def allowance_of(exchange: Exchange, request: CallRequest, decision: Decision) -
     return None
 
 
+def reached_cap(
+    exchange: Exchange, request: CallRequest, decision: Decision, now: float
+) -> tuple[Allowance, str] | None:
+    """The cap that forbids a new call, with the name of its setting; None when none does."""
+    allowance = allowance_of(exchange, request, decision)
+    if allowance is None:
+        return None
+    cap = exchange.caps.allows(allowance, now, exchange.wall(now))
+    return None if cap is None else (allowance, cap)
+
+
 def is_over_cap(exchange: Exchange, call: "Call", now: float) -> bool:
     """Whether a cap forbids a new call; the log is told which."""
-    allowance = allowance_of(exchange, call.request, call.decision)
-    if allowance is None:
+    reached = reached_cap(exchange, call.request, call.decision, now)
+    if reached is None:
         return False
-    cap = exchange.caps.allows(allowance, now, exchange.wall(now))
-    if cap is None:
-        return False
+    allowance, cap = reached
     exchange.outbox.note(
         "usage.capped",
         call_id=call.id,

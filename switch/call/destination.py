@@ -5,15 +5,24 @@ A group is tried in parallel, groups one after the other. `explain` asks the sam
 
 from fnmatch import fnmatchcase
 
-from policy.model import Action, Decision, ToEmergency, ToFeature, ToLine, ToNumber
+from policy.model import (
+    Action,
+    Decision,
+    NumberClass,
+    ToEmergency,
+    ToFeature,
+    ToLine,
+    ToNumber,
+)
+from switch.call import callback
 from switch.call.ending import ENDINGS
 from switch.call.exchange import Exchange
 from switch.routing.dialplan import EMERGENCY_ROUTE
+from switch.routing.emergency import EmergencyRouting
 from switch.routing.select import (
     announcement_target,
     binding_targets,
     carrier_targets,
-    emergency_targets,
 )
 from switch.routing.target import Target
 
@@ -43,6 +52,10 @@ def _spoken(
     exchange: Exchange, name: str, early: bool, *, urgent: bool, keys: str = "", status: int = 480
 ) -> Target | None:
     address = exchange.announcer.acquire(name, urgent)
+    outcome = "started" if address is not None else "unavailable"
+    # A read-back is named after its line, which has no place in a metric's label.
+    kind = "readback" if name.startswith("readback-") else name
+    exchange.outbox.note("media.announcement", announcement=kind, outcome=outcome)
     if address is None:
         return None
     local = exchange.local_flow("UDP", address)
@@ -56,15 +69,16 @@ def destination_groups(
 ) -> Groups:
     """Phones in parallel, carriers one by one. `at` is UTC seconds, `now` boottime."""
     match decision.destination:
+        case ToLine(callee) if decision.exempt_reason == callback.EXEMPT:
+            return callback.phone_groups(exchange, callee, now)
         case ToLine(callee):
-            phones = binding_targets(exchange.registrar.bindings(callee, now), callee)
+            phones = binding_targets(callback.free_phones(exchange, callee, now), callee)
             return [phones] if phones else []
         case ToEmergency() as emergency:
-            carriers = exchange.trunks.for_emergency(_route(exchange, EMERGENCY_ROUTE))
-            caller = decision.caller_number
-            return _one_by_one(
-                emergency_targets(emergency, carriers, caller, exchange.voice, call_id, at)
+            routing = EmergencyRouting(
+                decision.caller_number, exchange.voice, exchange.psap, call_id, at
             )
+            return _emergency(exchange, decision, emergency, routing)
         case ToNumber() as number:
             carriers = exchange.trunks.able(_route(exchange, number.route))
             return _one_by_one(carrier_targets(number, carriers))
@@ -72,6 +86,32 @@ def destination_groups(
             return _feature(exchange, decision, name, line)
         case _:
             return []
+
+
+def is_vital(decision: Decision) -> bool:
+    """Whether a life may hang on the call: it then goes on to 112, and to the last words."""
+    return decision.number_class is NumberClass.EMERGENCY_VITAL
+
+
+def _emergency(
+    exchange: Exchange, decision: Decision, destination: ToEmergency, routing: EmergencyRouting
+) -> Groups:
+    """The emergency route, then whoever else may carry a call, then 112."""
+    trunks, order = exchange.trunks, _route(exchange, EMERGENCY_ROUTE)
+    others = dict.fromkeys(
+        hop.trunk
+        for route in exchange.routes.values()
+        for hop in route.hops
+        if hop.trunk not in order
+    )
+    return _one_by_one(
+        routing.targets(
+            destination,
+            trunks.for_emergency(order),
+            trunks.for_emergency(others),
+            is_vital=is_vital(decision),
+        )
+    )
 
 
 def _route(exchange: Exchange, name: str) -> tuple[str, ...]:
@@ -98,11 +138,8 @@ def _feature(exchange: Exchange, decision: Decision, name: str, line: str | None
         spoken = (
             f"readback-{line}+{_VERDICTS.get(decision.evidence.level.value, 'verdict-connect')}"
         )
-    address = exchange.announcer.acquire(spoken, False)
-    if address is None:
-        return []
-    local = exchange.local_flow("UDP", address)
-    return [(announcement_target(spoken, address, local, answer=True),)]
+    target = _spoken(exchange, spoken, False, urgent=False)
+    return [] if target is None else [(target,)]
 
 
 _VERDICTS = {"E3": "verdict-unverified", "E4": "verdict-unverified", "E5": "verdict-block"}

@@ -9,13 +9,18 @@ from typing import TYPE_CHECKING, Protocol
 
 from policy.engine import Rules
 from switch.auth.authenticator import Authenticator
+from switch.call.callback import CallbackWindows
 from switch.clock import Wheel
 from switch.facts.settings import AccountSettings
+from switch.facts.sightings import Sightings
 from switch.facts.snapshot import Snapshot
 from switch.registrar.registrar import Registrar
+from switch.routing.emergency import EmergencyVoice
+from switch.routing.psap_table import NO_TABLE, PsapTable
 from switch.routing.route import Route
-from switch.routing.select import EmergencyVoice
 from switch.sip.flow import Flow
+from switch.sip.message import Request
+from switch.sip.origin import Proxies
 from switch.sip.outbox import Outbox
 from switch.transaction.timings import Timings
 from switch.transaction.transactions import Transactions
@@ -42,7 +47,14 @@ class CallSettings:
     emergency_pdd_s: float = 8.0
     max_forwards: int = 70
     max_calls: int = 20_000
+    callback_s: float = 1800.0  # how long a PSAP may call back
+    short_call_s: float = 10.0  # an emergency call that the caller ended sooner is told
     auth_invite: str = "always"
+    proxies: Proxies | None = None  # in front of us, and believed
+
+    def origin(self, request: Request, flow: Flow) -> Flow:
+        """Where a request comes from: all address evidence is of this one flow."""
+        return flow if self.proxies is None else self.proxies.origin(request, flow)
 
 
 class Announcer(Protocol):
@@ -80,6 +92,7 @@ class Exchange:
     meters: Meters
     caps: Caps
     facts: Snapshot
+    sightings: Sightings
     rules: Rules
     routes: Mapping[str, Route]
     voice: EmergencyVoice
@@ -90,16 +103,22 @@ class Exchange:
     draw: Callable[[], float]
     calendar: Callable[[AccountSettings], Calendar]
     boot_id: str = ""
+    psap: PsapTable = NO_TABLE  # swapped whole by an import (console/psap_routes.py)
     received_at: float = 0.0  # boottime at which the message in hand was received
     legs: dict[str, "Leg"] = field(default_factory=dict)
     calls: dict[str, "Call"] = field(default_factory=dict)
     # (Call-ID, From tag, CSeq) of every INVITE that is not finally answered (RFC 3261 §8.2.2.2)
     invites: set[tuple[str, str | None, int]] = field(default_factory=set)
+    # When (boottime) a line was last blocked without hearing the warning.
     warned: dict[str, float] = field(default_factory=dict)
     # Lines in a live emergency call: their phones get no second call (RFC 6881 SP-38).
     in_emergency: dict[str, int] = field(default_factory=dict)
     live_by_line: dict[str, int] = field(default_factory=dict)
     is_draining: bool = False
+    callbacks: CallbackWindows = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.callbacks = CallbackWindows(self.outbox)
 
     def present_flow(self, aor: str, flow: Flow, now: float) -> Flow:
         """The connection by which the phone behind `flow` is reached now: that one while it lives,

@@ -6,8 +6,9 @@ without a challenge, and only then ask who it is. Everything here is local memor
 
 from policy.emergency_call import without_warning
 from policy.engine import decide
-from policy.model import Action, CallRequest, Decision, ToFeature, ToLine
+from policy.model import Action, CallRequest, Decision, NumberClass, ToFeature, ToLine
 from switch.auth.authenticator import Accepted, Challenge, Rejected
+from switch.call import afterwards, audit, callback
 from switch.call.call import Call
 from switch.call.caller_leg import CallerLeg
 from switch.call.capping import is_over_cap
@@ -17,6 +18,7 @@ from switch.call.exchange import Exchange
 from switch.call.headers import CROSSING_BODIES, crossing
 from switch.call.hunt import Hunt
 from switch.call.identity import Caller, asserted_by_trunk, shown_number, wants_privacy
+from switch.call.phone_location import claimed_values
 from switch.call.record import CallRecord
 from switch.dialog.dialog import host_port
 from switch.routing.numbers import parse_number
@@ -35,7 +37,10 @@ TEL_AND_URN = ("tel:", "urn:")
 _NOWHERE = {ToLine: "unreachable", ToFeature: "media_failed"}
 
 # Exempt reasons of calls that need no free channel.
-_WITHOUT_LIMITS = frozenset({"emergency", "psap_callback", "support"})
+_WITHOUT_LIMITS = frozenset({"emergency", callback.EXEMPT, "support"})
+
+
+EMERGENCY = frozenset({NumberClass.EMERGENCY_VITAL, NumberClass.EMERGENCY_SOCIAL})
 
 
 class Refused(Exception):  # noqa: N818 (a refusal is an answer to the caller, not an error of ours)
@@ -51,22 +56,22 @@ class Refused(Exception):  # noqa: N818 (a refusal is an answer to the caller, n
 
 
 def receive_invite(
-    exchange: Exchange, tx: ServerTransaction, invite: Request, flow: Flow, now: float
+    exchange: Exchange, tx: ServerTransaction, invite: Request, origin: Flow, now: float
 ) -> None:
-    """Take a new INVITE; its call, if it makes one, is in `exchange.calls` afterwards."""
+    """Take a new INVITE that comes from `origin`, the far end of the flow, or behind a trusted proxy
+    the phone's; its call, if it makes one, is in `exchange.calls` afterwards."""
     try:
         _check_form(invite)
-        trunk = exchange.trunks.of_request(invite, flow)
+        trunk = exchange.trunks.of_request(invite, origin)
         dialled = dialled_number(invite)
         if trunk is not None:
             # Where we are registered, the Request-URI holds our token and To the number.
             dialled = trunk.called_number(invite) or dialled
         is_emergency = exchange.rules.emergency.classify(dialled) is not None
-        line = None if trunk else identify(exchange, invite, flow, now, is_emergency)
+        line = None if trunk else identify(exchange, invite, origin, now, is_emergency)
         if not is_emergency:
             _check_body(invite)
-            _check_load(exchange, trunk)
-        _open(exchange, tx, invite, flow, line, trunk, dialled, now)
+        _open(exchange, tx, invite, origin, line, trunk, dialled, now)
     except Refused as refusal:
         fields = refusal.headers
         if refusal.slug:
@@ -82,7 +87,7 @@ def dialled_number(invite: Request) -> str:
 
 
 def identify(
-    exchange: Exchange, request: Request, flow: Flow, now: float, is_emergency: bool
+    exchange: Exchange, request: Request, origin: Flow, now: float, is_emergency: bool
 ) -> str | None:
     """The line that a phone's request comes from; Refused carries the challenge.
 
@@ -90,28 +95,31 @@ def identify(
     authenticated stream when the settings say so.
     """
     if is_emergency:
-        binding = exchange.registrar.find(flow, _contact_user(request))
+        binding = exchange.registrar.find(origin, _contact_user(request))
         if binding is not None:
             return binding.aor
-    if exchange.settings.auth_invite == "flow" and flow.is_reliable:
-        registered = exchange.registrar.line_of(flow)
+    if exchange.settings.auth_invite == "flow" and origin.is_reliable:
+        registered = exchange.registrar.line_of(origin)
         if registered is not None:
             return registered
-    verdict = exchange.authenticator.verify(request, flow.remote[0], now)
+    verdict = exchange.authenticator.verify(request, origin.remote[0], now)
     if isinstance(verdict, Accepted):
         return verdict.user
     if isinstance(verdict, Challenge):
         raise Refused(401, "", list(verdict.headers))
-    note_failed(exchange, request, flow, verdict)
+    note_failed(exchange, request, origin, verdict)
+    if is_emergency and not verdict.locked:
+        record = audit.refused_record(exchange, request, origin.remote[0], now)
+        exchange.outbox.journal.append(record)
     raise Refused(403, verdict.slug)
 
 
-def note_failed(exchange: Exchange, request: Request, flow: Flow, verdict: Rejected) -> None:
+def note_failed(exchange: Exchange, request: Request, origin: Flow, verdict: Rejected) -> None:
     """Tell the log; its words are what fail2ban filters look for."""
     exchange.outbox.note(
         "auth.failed",
         user=request.from_.uri.user or "",
-        peer=host_port(flow.remote),
+        peer=host_port(origin.remote),
         method=request.method,
         locked=verdict.locked,
     )
@@ -124,14 +132,18 @@ def _contact_user(request: Request) -> str:
     return user or request.from_.uri.user or ""
 
 
+def unsupported(request: Request) -> str:
+    """The extensions that a request requires and we don't have (§8.2.2.3)."""
+    return ", ".join(tag for tag in request.split("Require") if tag.lower() not in SUPPORTED)
+
+
 def _check_form(invite: Request) -> None:
     """What makes an INVITE impossible whoever sent it (RFC 3261 §8.2)."""
     hops = invite.max_forwards
     if hops is not None and hops <= 0:
         raise Refused(483, "too_many_hops")
-    unsupported = [tag for tag in invite.split("Require") if tag.lower() not in SUPPORTED]
-    if unsupported:
-        raise Refused(420, "bad_extension", [("Unsupported", ", ".join(unsupported))])
+    if unknown := unsupported(invite):
+        raise Refused(420, "bad_extension", [("Unsupported", unknown)])
     if not invite.has("Contact"):
         raise Refused(400, "bad_request")
 
@@ -142,19 +154,27 @@ def _check_body(invite: Request) -> None:
         raise Refused(415, "rejected", [("Accept", "application/sdp")])
 
 
-def _check_load(exchange: Exchange, trunk: Trunk | None) -> None:
-    """Limits of the switch; emergency calls don't come here."""
+def _check_load(exchange: Exchange, trunk: Trunk | None, decision: Decision) -> None:
+    """Limits of the switch, which no emergency call and no PSAP's call-back meets."""
+    if decision.number_class in EMERGENCY or decision.exempt_reason == callback.EXEMPT:
+        return
     if exchange.is_draining:
         raise Refused(503 if trunk else ENDINGS["draining"].status, "draining")
     if len(exchange.calls) >= exchange.settings.max_calls:
         raise Refused(503 if trunk else ENDINGS["overload"].status, "overload")
 
 
+def is_unlimited(decision: Decision) -> bool:
+    """Whether a call needs no free channel: help hangs on it."""
+    return decision.exempt_reason in _WITHOUT_LIMITS or decision.number_class in EMERGENCY
+
+
 def _check_channels(
     exchange: Exchange, line: str | None, trunk: Trunk | None, decision: Decision
 ) -> None:
     """Limits of the line and the carrier, for calls that help does not hang on."""
-    if decision.exempt_reason in _WITHOUT_LIMITS:
+    # A refused emergency call is audited as what it is, not as one call too many.
+    if is_unlimited(decision):
         return
     if trunk is not None and not trunk.has_channel:
         raise Refused(503, "limit")
@@ -167,34 +187,24 @@ def _open(
     exchange: Exchange,
     tx: ServerTransaction,
     invite: Request,
-    flow: Flow,
+    origin: Flow,
     line: str | None,
     trunk: Trunk | None,
     dialled: str,
     now: float,
 ) -> None:
     """Decide, and start the call."""
-    at = exchange.wall(now)
     asserted: Caller | None = None
     marks: list[tuple[str, str]] = []
     if trunk is not None:
         asserted, marks = asserted_by_trunk(invite, trunk.carrier)
         carrier = trunk.carrier
         dialled = parse_number(dialled, carrier.number_in, carrier.portability_prefixes)
-    request = CallRequest(
-        dialled=dialled,
-        line=line,
-        source_ip=flow.remote[0],
-        at=at,
-        trunk=trunk.carrier.id if trunk else None,
-        trunk_trusted=trunk.carrier.trusted if trunk else False,
-        caller=asserted.number if asserted else "",
-        priority=invite.get("Priority") or "" if trunk else "",
-        warned_at=exchange.warned.get(line) if line else None,
-    )
-    decision = decide(
-        request, exchange.facts.policy_facts(line, flow.remote[0], at), exchange.rules
-    )
+    request = _call_request(exchange, invite, origin, line, trunk, asserted, dialled, now)
+    seen = exchange.sightings.of(line)
+    facts = exchange.facts.policy_facts(line, request.source_ip, now, seen)
+    decision = decide(request, facts, exchange.rules)
+    _check_load(exchange, trunk, decision)
     _check_channels(exchange, line, trunk, decision)
     identity = asserted or Caller(
         shown_number(exchange.facts, decision, line, invite),
@@ -205,15 +215,41 @@ def _open(
         now, invite.request_uri.user or invite.uri, invite.call_id, request.trunk or ""
     )
     call = Call(new_call_id(), exchange, request, decision, identity, record)
-    leg = _caller_leg(call, tx, invite, flow)
+    leg = _caller_leg(call, tx, invite)
     call.max_forwards = min((invite.max_forwards or 70), exchange.settings.max_forwards) - 1
     call.crossed = _crossed(call, invite, marks)
     call.opened()
     brief = leg.agree_on_timer()
-    if brief is not None:
+    if brief is not None and not call.is_emergency:  # which then lives without a session timer
         call.refuse(422, "bad_request", [("Min-SE", str(brief.min_se))], now)
         return
     _route(exchange, call, leg, now)
+
+
+def _call_request(
+    exchange: Exchange,
+    invite: Request,
+    origin: Flow,
+    line: str | None,
+    trunk: Trunk | None,
+    asserted: Caller | None,
+    dialled: str,
+    now: float,
+) -> CallRequest:
+    """What the policy is asked."""
+    at = exchange.wall(now)
+    warned = exchange.warned.get(line) if line else None
+    return CallRequest(
+        dialled=dialled,
+        line=line,
+        source_ip=origin.remote[0],
+        at=at,
+        trunk=trunk.carrier.id if trunk else None,
+        trunk_trusted=trunk.carrier.trusted if trunk else False,
+        caller=asserted.number if asserted else "",
+        priority=invite.get("Priority") or "" if trunk else "",
+        warned_at=None if warned is None else at - (now - warned),
+    )
 
 
 def _crossed(call: Call, invite: Request, marks: list[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -221,12 +257,14 @@ def _crossed(call: Call, invite: Request, marks: list[tuple[str, str]]) -> list[
     to_trunk = call.called_line is None
     from_trunk = call.request.trunk is not None
     fields = crossing(invite, "INVITE", from_trunk=from_trunk, to_trunk=to_trunk)
-    return fields if to_trunk else fields + marks
+    if call.is_emergency:
+        fields += claimed_values(invite)
+    return fields if to_trunk else callback.marked(fields, call.is_callback) + marks
 
 
-def _caller_leg(call: Call, tx: ServerTransaction, invite: Request, flow: Flow) -> CallerLeg:
+def _caller_leg(call: Call, tx: ServerTransaction, invite: Request) -> CallerLeg:
     """The leg of the phone or the carrier that calls."""
-    leg = CallerLeg(call.exchange, call, tx, invite, flow)
+    leg = CallerLeg(call.exchange, call, tx, invite, tx.flow)
     request = call.request
     leg.is_trunk = request.trunk is not None
     leg.label = request.trunk or request.line or ""
@@ -239,7 +277,9 @@ def _caller_leg(call: Call, tx: ServerTransaction, invite: Request, flow: Flow) 
 def _hindrance(exchange: Exchange, call: Call, now: float) -> str:
     """What keeps a call from being tried although the policy lets it pass; "" for nothing."""
     decision = call.decision
-    if call.called_line in exchange.in_emergency and decision.exempt_reason != "psap_callback":
+    called = call.called_line
+    is_in_emergency = called in exchange.in_emergency and not call.is_callback
+    if is_in_emergency and not callback.free_phones(exchange, called or "", now):
         return "busy"
     if decision.action is Action.CONNECT and is_over_cap(exchange, call, now):
         return "limit"
@@ -247,6 +287,12 @@ def _hindrance(exchange: Exchange, call: Call, now: float) -> str:
 
 
 def _route(exchange: Exchange, call: Call, leg: CallerLeg, now: float) -> None:
+    """Try where the decision leads; then whoever is to know of it is told."""
+    _try_targets(exchange, call, leg, now)
+    afterwards.alert(call)
+
+
+def _try_targets(exchange: Exchange, call: Call, leg: CallerLeg, now: float) -> None:
     """Turn the decision into groups of targets, and try the first."""
     decision = call.decision
     groups: list[tuple[Target, ...]] = []
@@ -261,9 +307,9 @@ def _route(exchange: Exchange, call: Call, leg: CallerLeg, now: float) -> None:
         if spoken is not None:
             groups.append((spoken,))
         elif decision.action is Action.BLOCK:
-            decision = call.decision = without_warning(decision, exchange.rules.emergency)
+            decision = call.decision = without_warning(decision)
             if decision.action is Action.BLOCK and call.request.line is not None:
-                exchange.warned[call.request.line] = call.request.at
+                exchange.warned[call.request.line] = now
     if decision.action is Action.CONNECT or (decision.override_key and groups):
         groups += destination_groups(
             exchange, decision, call.request.line, call.id, call.request.at, now

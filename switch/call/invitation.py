@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from switch.call.exchange import CallSettings
 from switch.call.identity import Caller, from_value, identity_headers
 from switch.call.offers import ALLOW
+from switch.call.repair import PLACE_FIELDS
 from switch.call.vocabulary import Body
 from switch.dialog.dialog import contact_value, via_value
 from switch.routing.location import multipart
-from switch.routing.target import Target
-from switch.sip import sdp
+from switch.routing.target import Place, Target
 from switch.sip.build import make_request
 from switch.sip.flow import Flow
 from switch.sip.ids import new_call_id
@@ -17,13 +17,13 @@ from switch.sip.message import Request
 
 HEAD_SIZE = 800  # octets of an INVITE's head, rounded up: our own fields and a few that cross
 MAX_UDP_REQUEST = 1300  # octets; above, the request goes by TCP where there is one (§18.1.1)
-PLACE_FIELDS = ("Geolocation", "Geolocation-Routing")
+NO_BODY = Body("", b"")
 
 
 @dataclass(slots=True)
 class Wording:
     """What an INVITE is made of beside its target. `crossed` are the caller's fields that go on;
-    `reliable` offers 100rel (RFC 3262)."""
+    `reliable` offers 100rel (RFC 3262); `places` are the documents that its Geolocation points at."""
 
     caller: Caller
     local_tag: str
@@ -32,14 +32,72 @@ class Wording:
     max_forwards: int
     reliable: bool
     settings: CallSettings
+    places: tuple[Place, ...] = ()
 
 
 def write_invite(target: Target, wording: Wording) -> tuple[Flow, Request]:
     """The path by the size of the INVITE, and the INVITE for that path."""
-    content_type, content = _described(target, wording)
-    flow, has_place = choose_path(target, len(content))
-    if target.place is not None and not has_place and wording.body is not None:
-        content_type, content = wording.body
+    if target.is_emergency:
+        return _write_emergency(target, wording)
+    body = wording.body or NO_BODY
+    flow = target.flow
+    if flow.transport == "UDP" and target.stream_flow is not None:
+        crossed = sum(len(name) + len(value) + 4 for name, value in wording.crossed)
+        if len(body.content) + crossed + HEAD_SIZE > MAX_UDP_REQUEST:
+            flow = target.stream_flow
+    return flow, _written(target, wording, flow, list(target.headers), body)
+
+
+def _write_emergency(target: Target, wording: Wording) -> tuple[Flow, Request]:
+    """The same with the location, measured: by TCP when it is large, or by UDP without the location
+    where there is no TCP. The network-provided INSEE code goes along always."""
+    body = wording.body or NO_BODY
+    plain = [field for field in target.headers if field[0] not in PLACE_FIELDS]
+    if target.place is None:
+        return _by_size(target, _written(target, wording, target.flow, plain, body))
+    whole = _located(target, wording)
+    flow, invite = _by_size(target, _written(target, wording, target.flow, *whole))
+    if flow.transport == "UDP" and _size(invite) > MAX_UDP_REQUEST:
+        invite = _written(target, wording, flow, plain, body)
+    return flow, invite
+
+
+def _by_size(target: Target, invite: Request) -> tuple[Flow, Request]:
+    """The INVITE for the target's flow, readdressed to its TCP flow if it is too large for UDP."""
+    stream = target.stream_flow
+    if target.flow.transport != "UDP" or stream is None or _size(invite) <= MAX_UDP_REQUEST:
+        return target.flow, invite
+    invite.set("Via", via_value(stream))
+    invite.set("Contact", contact_value(stream))
+    return stream, invite
+
+
+def _located(target: Target, wording: Wording) -> tuple[list[tuple[str, str]], Body]:
+    """Header fields and body with the location: the phone's own first, ours last (RFC 6442 §4.1)."""
+    assert target.place is not None
+    documents = {place.content_id: place for place in wording.places}
+    theirs = [
+        value
+        for name, value in wording.crossed
+        if name == "Geolocation" and (value[:5].lower() != "<cid:" or value[5:-1] in documents)
+    ]
+    fields = [
+        (name, ", ".join([*theirs, value]) if name == "Geolocation" else value)
+        for name, value in target.headers
+    ]
+    sdp = None if wording.body is None else wording.body.content
+    places = [(place.pidf, place.content_id) for place in (*wording.places, target.place)]
+    return fields, Body(*multipart(sdp, places, wording.local_tag))
+
+
+def _written(
+    target: Target,
+    wording: Wording,
+    flow: Flow,
+    fields: list[tuple[str, str]],
+    body: Body,
+) -> Request:
+    """The INVITE with these fields of the target's and this body."""
     settings = wording.settings
     headers = [
         ("Via", via_value(flow)),
@@ -51,63 +109,36 @@ def write_invite(target: Target, wording: Wording) -> tuple[Flow, Request]:
         ("CSeq", "1 INVITE"),
         ("Contact", contact_value(flow)),
         ("Allow", ALLOW),
-        ("Supported", "timer, 100rel" if wording.reliable else "timer"),
+        ("Supported", _supported(wording.reliable, body)),
         ("User-Agent", settings.user_agent),
         ("Session-Expires", str(settings.session_expires_s)),
         ("Min-SE", str(settings.min_se_s)),
         *identity_headers(wording.caller, target),
-        *(target.headers if has_place else _without_place(target.headers)),
-        *wording.crossed,
+        *fields,
+        *_crossing(target, wording.crossed),
     ]
-    if content:
-        headers.append(("Content-Type", content_type))
-    return flow, make_request("INVITE", target.request_uri, headers, content)
+    if body.content:
+        headers.append(("Content-Type", body.content_type))
+    return make_request("INVITE", target.request_uri, headers, body.content)
 
 
-def choose_path(target: Target, body_size: int) -> tuple[Flow, bool]:
-    """The flow by the size of the INVITE, and whether the location goes along on it."""
-    has_place = target.place is not None
-    if target.flow.transport != "UDP" or body_size + HEAD_SIZE <= MAX_UDP_REQUEST:
-        return target.flow, has_place
-    if target.stream_flow is not None:
-        return target.stream_flow, has_place
-    return target.flow, False
+def _crossing(target: Target, crossed: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The caller's fields for this target; a location of theirs stands in Geolocation already."""
+    if not crossed:
+        return crossed
+    return [
+        field
+        for field in crossed
+        if field[0] != "Geolocation" and (target.passes_identity or field[0] != "Identity")
+    ]
 
 
-def speech_only(body: Body) -> Body:
-    """An offer for a PSAP: no comfort noise, which cuts background sounds, and G.711 A-law first
-    if the phone has it (RFC 6881 SP-38 and ED-79). The last common codec is never removed."""
-    if not body.content_type.lower().startswith("application/sdp"):
-        return body
-    return Body(
-        body.content_type, sdp.reorder_codecs(sdp.remove_codec(body.content, "CN"), ["PCMA"])
-    )
+def _supported(reliable: bool, body: Body) -> str:
+    """RFC 6442 §8 has the option tag `geolocation` where a location is conveyed."""
+    tags = "timer, 100rel" if reliable else "timer"
+    return f"{tags}, geolocation" if body.content_type.startswith("multipart/") else tags
 
 
-def strip_place(invite: Request, body: Body | None) -> None:
-    """Take PIDF-LO out of an INVITE; the network-provided INSEE code stays."""
-    for name in (*PLACE_FIELDS, "Content-Type"):
-        invite.remove(name)
-    invite.body = b""
-    if body is not None:
-        invite.add("Content-Type", body.content_type)
-        invite.body = body.content
-
-
-def copy_of(invite: Request) -> Request:
-    """The INVITE for another try: the transaction before still holds the first."""
-    return Request("INVITE", invite.uri, list(invite.names), list(invite.values), invite.body)
-
-
-def _described(target: Target, wording: Wording) -> tuple[str, bytes]:
-    """The body: SDP alone, or with the caller's location beside it (RFC 6442 §4)."""
-    if wording.body is None:
-        return "", b""
-    place = target.place
-    if place is None:
-        return wording.body
-    return multipart(wording.body.content, place.pidf, place.content_id, wording.local_tag)
-
-
-def _without_place(headers: tuple[tuple[str, str], ...]) -> list[tuple[str, str]]:
-    return [field for field in headers if field[0] not in PLACE_FIELDS]
+def _size(invite: Request) -> int:
+    """Octets on the wire, where all but a few are ASCII."""
+    return len(invite.to_bytes())

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from switch.call import audit
 from switch.call.callee_leg import CalleeLeg
 from switch.call.caller_leg import CallerLeg
 from switch.call.leg import Leg
 from switch.call.vocabulary import Body
 from switch.dialog.dialog import Dialog
+from switch.routing.target import TargetKind
 from switch.sip.message import Request
 
 if TYPE_CHECKING:
@@ -30,13 +32,12 @@ Record = Mapping[str, Any]
 
 def setup_record(call: "Call") -> bytes:
     """A call in set-up, with the INVITEs that are open."""
-    legs = [leg_state(branch) for branch in call.branches]
-    return _call(call, "setup", legs)
+    return _call(call, "setup", [leg_state(branch) for branch in call.branches])
 
 
-def answered_record(call: "Call") -> bytes:
-    """A call whose 200 is about to leave."""
-    return _call(call, "up", [leg_state(call.callee)] if call.callee is not None else [])
+def answered_record(call: "Call", losers: Iterable[CalleeLeg] = ()) -> bytes:
+    """A call whose 200 is about to leave, and the targets that are cancelled with it."""
+    return _call(call, "up", [leg_state(branch) for branch in losers])
 
 
 def acknowledged_record(call: "Call") -> bytes:
@@ -66,12 +67,25 @@ class Replayed:
 
     def __init__(self, records: Iterable[Record]) -> None:
         self.live: dict[str, dict[str, Any]] = {}
-        self.ended: dict[str, tuple[dict[str, Any], int]] = {}
+        self.ended: dict[str, tuple[dict[str, Any], Record]] = {}
+        self.counted: dict[str, int] = {}
+        """Milliseconds that legs counted, by their id."""
+        self._closed: dict[str, int] = {}
         for record in records:
             self._take(record)
 
+    def closed_at(self, call: Record) -> int | None:
+        """When the meters of a call that has no CDR were stopped (UTC ms); None while it is up."""
+        ends = [self._closed[leg[0]] for leg in call["metered"] if leg[0] in self._closed]
+        return max(ends, default=None)
+
     def _take(self, record: Record) -> None:
         match record.get("k"):
+            case "usage":
+                counted = record["ms"] if record["counts"] else 0
+                self.counted[record["leg"]] = self.counted.get(record["leg"], 0) + counted
+                if record["final"]:
+                    self._closed[record["leg"]] = record["at"]
             case "call":
                 self.live[record["id"]] = dict(record)
             case "ack" if record["id"] in self.live:
@@ -81,7 +95,7 @@ class Replayed:
                 self.live[record["id"]][record["side"]] = record["leg"]
             case "cdr" if record["call_id"] in self.live:
                 call = self.live.pop(record["call_id"])
-                self.ended[record["call_id"]] = (call, record["end"])
+                self.ended[record["call_id"]] = (call, record)
 
 
 def leg_state(leg: Leg) -> dict[str, Any]:
@@ -106,6 +120,7 @@ def leg_state(leg: Leg) -> dict[str, Any]:
     dialog = leg.dialog
     if dialog is not None:
         state["dialog"] = dialog_state(dialog)
+    state["spoken"] = isinstance(leg, CalleeLeg) and leg.target.kind is TargetKind.ANNOUNCEMENT
     if isinstance(leg, CalleeLeg) and leg.invite is not None:
         state["invite"] = request_state(leg.invite)
     return state
@@ -137,7 +152,7 @@ def request_state(request: Request) -> dict[str, Any]:
     return {"method": request.method, "uri": request.uri, "fields": fields}
 
 
-def _call(call: "Call", state: str, legs: list[dict[str, Any]]) -> bytes:
+def _call(call: "Call", state: str, branches: list[dict[str, Any]]) -> bytes:
     request, decision, record = call.request, call.decision, call.record
     caller = call.caller
     return orjson.dumps(
@@ -169,17 +184,27 @@ def _call(call: "Call", state: str, legs: list[dict[str, Any]]) -> bytes:
                 "destination": record.destination(call),
             },
             "identity": (call.identity.number, call.identity.is_withheld),
+            "facts": audit.facts(call) if decision.audit else None,
             "record": (record.dst_raw, record.sip_call_id, record.caller_trunk, record.override),
+            "forwarded_by": record.forwarded_by,
             "metered": [
-                (leg.id, leg.line, leg.trunk, leg.direction, leg.sip_call_id, leg.exempt_reason)
+                (
+                    leg.id,
+                    leg.line,
+                    leg.trunk,
+                    leg.direction,
+                    leg.sip_call_id,
+                    leg.exempt_reason,
+                    leg.plan,
+                )
                 for leg in record.legs
             ],
             "invite": request_state(caller.invite)
             if isinstance(caller, CallerLeg) and caller.invite
             else None,
             "caller": leg_state(caller) if caller else None,
-            "callee": legs[0] if state == "up" and legs else None,
-            "branches": legs if state == "setup" else [],
+            "callee": leg_state(call.callee) if state == "up" and call.callee is not None else None,
+            "branches": branches,
         }
     )
 

@@ -15,6 +15,7 @@ from switch.call.ending import ending_headers
 from switch.call.exchange import Exchange
 from switch.call.headers import CROSSING_BODIES
 from switch.call.offers import ALLOW
+from switch.call.peer import is_peer
 from switch.call.refresh import SessionClock
 from switch.call.relay import RELAYED_METHODS, body_of
 from switch.call.state import LegState
@@ -53,6 +54,7 @@ class Leg:
         "exchange",
         "flow",
         "has_acked",
+        "heard_at",
         "in_body",
         "is_trunk",
         "label",
@@ -92,6 +94,7 @@ class Leg:
         self.peer_takes_update = False
         self.own_refresh = False
         self.has_acked = False
+        self.heard_at = 0.0  # boottime of the peer's last word in the dialog, 0 before the first
         self.asked: ClientTransaction | None = None  # our own re-INVITE or UPDATE that is open
         self.session = SessionClock(self, exchange.wheel)
         exchange.legs[local_tag] = self
@@ -108,9 +111,19 @@ class Leg:
         dialog = self.dialog
         if dialog is None or not dialog.matches(request):
             self.reply(tx, request, 481, now)
+        elif tx.flow.remote[0] != self.flow.remote[0] and not is_peer(self, tx, request, now):
+            pass  # it was answered
         elif not dialog.accept_cseq(request):
             self.reply(tx, request, 500, now, [("Retry-After", "1")])
-        elif request.method == "BYE":
+        else:
+            self.heard_at = at
+            self._on_known_request(tx, request, now, at)
+
+    def _on_known_request(
+        self, tx: ServerTransaction, request: Request, now: float, at: float
+    ) -> None:
+        """Take a request of our dialog, in its order."""
+        if request.method == "BYE":
             self.on_bye(tx, request, now, at)
         elif self.state is LegState.ENDED:
             self.reply(tx, request, 481, now)
@@ -151,6 +164,7 @@ class Leg:
         ok.stop()
         self.ok = None
         self.has_acked = True
+        self.heard_at = now
         body = body_of(request)
         if ok.had_offer:
             self.offer = OfferState.STABLE
@@ -234,6 +248,8 @@ class Leg:
         status, method = response.status, response.cseq.method
         if status < 200 or method == "BYE":
             return
+        if status not in (408, 481):
+            self.heard_at = now
         if method == "INVITE" and status < 300 and self._repeat_ack(response):
             return
         if method in ("INVITE", "UPDATE"):

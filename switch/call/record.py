@@ -3,11 +3,10 @@
 All instants that the CDR shows are UTC milliseconds; the arguments `now` and `at` are boottime.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import orjson
-
-from policy.model import ToEmergency, ToFeature, ToLine, ToNumber
+from policy.model import Decision, ToEmergency, ToFeature, ToLine, ToNumber
+from switch.call import audit, outcome
 from switch.call.callee_leg import CalleeLeg
 from switch.call.capping import start_capped
 from switch.call.exchange import Exchange
@@ -38,10 +37,27 @@ def calendar_of(exchange: Exchange, line: str) -> Calendar:
     return exchange.calendar(account)
 
 
-class MeteredLeg:
-    """One leg in the CDR. `line` or `trunk` names its far end."""
+def plan_of(exchange: Exchange, line: str | None) -> str | None:
+    """The plan of a line now; None without a line."""
+    known = exchange.facts.lines.get(line or "")
+    return known.plan if known is not None else None
 
-    __slots__ = ("counted_ms", "direction", "exempt_reason", "id", "line", "sip_call_id", "trunk")
+
+class MeteredLeg:
+    """One leg in the CDR. `trunk` names a far end that is a carrier, `line` whose minutes it is: the
+    far end, or the line on whose behalf the leg was opened. `plan` is the line's at the answer (S16).
+    """
+
+    __slots__ = (
+        "counted_ms",
+        "direction",
+        "exempt_reason",
+        "id",
+        "line",
+        "plan",
+        "sip_call_id",
+        "trunk",
+    )
 
     def __init__(
         self,
@@ -51,6 +67,7 @@ class MeteredLeg:
         direction: Direction,
         sip_call_id: str,
         exempt_reason: str | None,
+        plan: str | None = None,
     ) -> None:
         self.id = leg_id
         self.line = line
@@ -58,6 +75,7 @@ class MeteredLeg:
         self.direction = direction
         self.sip_call_id = sip_call_id
         self.exempt_reason = exempt_reason
+        self.plan = plan
         self.counted_ms = 0
 
     def as_cdr(self, answered: int | None, ended: int) -> CdrLeg:
@@ -79,17 +97,25 @@ class CallRecord:
     """The growing record of one call."""
 
     __slots__ = (
+        "alerted",
         "answer",
         "attempts",
         "caller_trunk",
+        "decided",
         "dst_raw",
         "estimated",
+        "facts",
+        "forwarded_by",
+        "has_left",
+        "heard",
         "legs",
+        "offset_ms",
         "override",
         "rang_at",
         "ringing_relayed",
         "sip_call_id",
         "start",
+        "tried",
         "verdict",
     )
 
@@ -105,7 +131,17 @@ class CallRecord:
         self.ringing_relayed = False
         self.override = False
         self.estimated = False  # the end is the last sign of life, not a BYE
+        self.forwarded_by: str | None = None  # the line that had the second leg opened
+        # UTC minus boottime at the answer: a step of the wall clock later moves no instant (S7).
+        self.offset_ms: int | None = None
         self.verdict = ""
+        self.has_left = False  # an emergency INVITE is on a trunk
+        # What decided an audited call, for the audit, and the decision that it is of.
+        self.facts: dict[str, Any] | None = None
+        self.decided: Decision | None = None
+        self.heard: list[dict[str, object]] = []  # announcements, see `spoke`
+        self.tried: dict[str, int] = {}  # place in `attempts` by the leg's tag
+        self.alerted: list[tuple[str, str]] = []  # (audience, kind) of those who were told
 
     def overridden(self) -> None:
         """The caller pressed the key of the abroad warning."""
@@ -116,13 +152,22 @@ class CallRecord:
         if self.rang_at is None:
             self.rang_at = now
 
-    def attempted(self, leg: CalleeLeg, status: int, now: float) -> None:
-        """A target gave its final response (or 408 or 503 in its place)."""
+    def attempted(self, call: "Call", leg: CalleeLeg, status: int, now: float) -> None:
+        """A target gave its final response (or 408 or 503 in its place), or was given up.
+
+        It counts once; only an answer that comes after all takes the place of what stood there.
+        """
         target = leg.target
+        place = self.tried.setdefault(leg.local_tag, len(self.attempts))
+        if place < len(self.attempts) and status >= 300:
+            return
         ms = round((now - leg.started_at) * 1000)
         trunk = target.label if target.kind is TargetKind.TRUNK else None
         contact = None if trunk else target.label
-        self.attempts.append((None, CdrAttempt(trunk, contact, status, ms), target.profile))
+        attempt = CdrAttempt(trunk, contact, status, ms)
+        self.attempts[place : place + 1] = [(None, attempt, target.profile)]
+        if target.is_emergency:
+            outcome.attempted(call, leg, status, ms)
 
     def answered(self, call: "Call", leg: CalleeLeg, now: float) -> None:
         """The call was answered: legs of lines start to be metered, provisionally."""
@@ -130,6 +175,8 @@ class CallRecord:
         at = self.answer = exchange.received_at
         request, decision, target = call.request, call.decision, leg.target
         exempt = decision.exempt_reason
+        wall = exchange.wall(at)
+        self.offset_ms = round(wall * 1000) - round(at * 1000)
         caller_id, callee_id = self.sip_call_id, leg.dialog.call_id if leg.dialog else ""
         self.legs = [
             MeteredLeg(
@@ -139,24 +186,30 @@ class CallRecord:
                 "outbound" if request.line else "inbound",
                 caller_id,
                 exempt,
+                plan_of(exchange, request.line),
             )
         ]
         destination = decision.destination
         called = destination.line if isinstance(destination, ToLine) else None
         trunk = target.label if target.kind is TargetKind.TRUNK else None
+        direction: Direction = "inbound" if called else "outbound"
+        if target.on_behalf_of:
+            # Forwarded: the line left the call, and pays for the leg that goes on (S3).
+            self.forwarded_by = called = target.on_behalf_of
+            direction = "outbound"
         self.legs.append(
             MeteredLeg(
                 f"{call.id}/b",
                 called,
                 trunk,
-                "inbound" if called else "outbound",
+                direction,
                 callee_id,
                 exempt,
+                plan_of(exchange, called),
             )
         )
-        wall = exchange.wall(at)
         for metered in self.legs:
-            if metered.line is not None:
+            if metered.line is not None and metered.line in exchange.facts.lines:
                 calendar = calendar_of(exchange, metered.line)
                 cycle = calendar.cycle_at(round(wall * 1000))
                 exchange.meters.start(
@@ -180,11 +233,14 @@ class CallRecord:
                 continue
             if never_acked:
                 exchange.meters.cancel(metered.id)
-            else:
+            elif metered.id in exchange.meters:
                 metered.counted_ms = exchange.meters.stop(metered.id, at, estimated=self.estimated)
         exchange.caps.stop(call.id, at)
-        if call.is_emergency:
-            self._audit(call, slug)
+        if call.decision.audit:
+            self.verdict = audit.verdict(call, slug)
+            exchange.outbox.journal.append(audit.attempt_record(call, slug, hangup_by))
+        elif call.is_callback:
+            self._audit_callback(call, slug)
         lines = [metered for metered in self.legs if metered.line is not None]
         if len(lines) == 2 and self._accounts_differ(call):
             for metered in lines:
@@ -202,8 +258,24 @@ class CallRecord:
             emergency=call.is_emergency,
             answered=self.answer is not None,
             verdict=self.verdict,
+            rang=self.rang_at is not None or self.answer is not None,
             setup_s=(self.rang_at or self.answer or at) - self.start,
         )
+
+    def spoke(self, leg: CalleeLeg, key: str, now: float) -> None:
+        """An announcement of the call is over: the caller heard so many ms of it, or pressed `key`."""
+        if leg.dialog is None:
+            return  # the worker never began
+        ms = round((now - leg.started_at) * 1000)
+        self.heard.append(
+            {"announcement": leg.target.label.removeprefix("announcement:"), "ms": ms, "key": key}
+        )
+
+    def _audit_callback(self, call: "Call", slug: str) -> None:
+        exchange, line = call.exchange, call.called_line or ""
+        window = exchange.callbacks.of(line, exchange.wall(self.start))
+        if window is not None:
+            exchange.outbox.journal.append(audit.callback_record(call, window.call_id, slug))
 
     def destination(self, call: "Call") -> list[object] | None:
         """The decision's destination as the journal keeps it."""
@@ -231,8 +303,12 @@ class CallRecord:
         line = of.line if of else self._line_concerned(call)
         known = exchange.facts.lines.get(line or "")
 
+        offset_ms = self.offset_ms
+
         def utc_ms(moment: float) -> int:
-            return round(exchange.wall(moment) * 1000)
+            if offset_ms is None:
+                return round(exchange.wall(moment) * 1000)
+            return round(moment * 1000) + offset_ms
 
         disposition: Disposition = "answered"
         if self.answer is None:
@@ -259,7 +335,9 @@ class CallRecord:
             rule=decision.rule,
             clause=decision.clause or None,
             emergency=call.is_emergency,
+            forwarded_by=self.forwarded_by,
             estimated=self.estimated,
+            plan=of.plan if of else None,
             legs=tuple(leg.as_cdr(answered, ended) for leg in self.legs),
             attempts=tuple(attempt for _, attempt, _ in self.attempts),
         )
@@ -270,43 +348,6 @@ class CallRecord:
             return call.request.line
         destination = call.decision.destination
         return destination.line if isinstance(destination, ToLine) else None
-
-    def _audit(self, call: "Call", slug: str) -> None:
-        """The record of an emergency attempt (append-only; facts that were used, in full)."""
-        decision, request, exchange = call.decision, call.request, call.exchange
-        destination = decision.destination
-        location = getattr(destination, "location", None)
-        self.verdict = decision.audit
-        if self.override:
-            self.verdict = "override_connected"
-        elif decision.audit == "connected" and self.answer is None and slug != "cancelled":
-            self.verdict = "failed"
-        record = {
-            "k": "audit",
-            "call_id": call.id,
-            "at": round(exchange.wall(self.start) * 1000),
-            "line": request.line,
-            "dialled": request.dialled,
-            "class": decision.number_class.value,
-            "level": decision.evidence.level.value,
-            "verdict": self.verdict,
-            "insee": location.insee if location else None,
-            "address_version": location.version if location else None,
-            "signals": [
-                {"kind": s.kind, "value": s.value, "says": s.says.value, "age_s": s.age_s}
-                for s in decision.evidence.signals
-            ],
-            "rule": decision.rule,
-            "clause": decision.clause,
-            "announcement": decision.announcement,
-            "ending": slug,
-            "attempts": [
-                {"trunk": a.trunk, "profile": profile, "status": a.status, "ms": a.ms}
-                for _, a, profile in self.attempts
-                if a.trunk
-            ],
-        }
-        exchange.outbox.journal.append(orjson.dumps(record))
 
 
 def _destination_number(call: "Call") -> str:

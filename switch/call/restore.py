@@ -5,7 +5,7 @@ back is probed within half a minute; one whose peer is gone is closed at the las
 """
 
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from policy.model import (
@@ -50,15 +50,26 @@ def restore_calls(exchange: Exchange, records: Iterable[Record], now: float) -> 
     replayed = Replayed(records)
     utc_ms = exchange.wall(now) * 1000
     for state in replayed.live.values():
-        if state["state"] == "up":
+        if (closed := replayed.closed_at(state)) is not None:
+            _finish(exchange, state, replayed.counted, closed, now)
+        elif state["state"] == "up":
             _resume(exchange, state, now)
         else:
             _end_setup(exchange, state, now)
-    for state, end_ms in replayed.ended.values():
-        if state["state"] == "up" and utc_ms - end_ms < JUST_ENDED_MS:
-            for side in ("caller", "callee"):
-                _restore_leg(exchange, state[side], now).disconnect("ok", now)
+    for state, cdr in replayed.ended.values():
+        if utc_ms - cdr["end"] < JUST_ENDED_MS:
+            _repeat_end(exchange, state, cdr, now)
+    _drop_orphans(exchange)
     return len(exchange.calls)
+
+
+def _drop_orphans(exchange: Exchange) -> None:
+    """Legs that are metered for no call: the journal was torn before the call's own record, so its
+    200 never left. A leg whose ACK came ended with the node's last sign of life."""
+    owned = {leg.id for call in exchange.calls.values() for leg in call.record.legs}
+    for leg_id in exchange.meters.live_legs():
+        if leg_id not in owned:
+            exchange.meters.abandon(leg_id)
 
 
 class _Probe:
@@ -85,20 +96,69 @@ def _resume(exchange: Exchange, state: Record, now: float) -> None:
         leg.call = call
         at = now + random.random() * PROBE_WITHIN_S
         exchange.wheel.arm(at, _Probe(leg), "probe")
+    if state["callee"]["spoken"]:  # the media worker died with the switch: silence helps nobody
+        call.disconnect_all("switch_restarted", now)
+        call.end("switch_restarted", "switch", call.lived_until)
+    if now - (call.record.answer or now) < JUST_ENDED_MS / 1000:
+        _cancel_losers(exchange, state, now)
+
+
+def _repeat_end(exchange: Exchange, state: Record, cdr: Record, now: float) -> None:
+    """A call that had just ended: its last messages may never have left."""
+    if state["state"] == "up" or _is_heard(state):
+        for side in ("caller", "callee"):
+            if state[side] is not None:
+                _restore_leg(exchange, state[side], now).disconnect("ok", now)
+    elif state["invite"] is not None:
+        _refuse(exchange, state, cdr["sip_status"], cdr["ending"], now)
+    _cancel_losers(exchange, state, now)
+
+
+def _cancel_losers(exchange: Exchange, state: Record, now: float) -> None:
+    """Targets that another one outran, or that the caller gave up."""
+    for branch in state["branches"]:
+        if branch.get("invite") is not None:
+            _give_up(_restore_branch(exchange, branch), branch, now, resend=False)
+
+
+def _is_heard(state: Record) -> bool:
+    """Whether the caller was answered already, to hear words before its target is tried."""
+    caller = state["caller"]
+    return caller is not None and (caller["has_acked"] or caller.get("ok") is not None)
+
+
+def _refuse(exchange: Exchange, state: Record, status: int, slug: str, now: float) -> None:
+    """The final response to the caller's INVITE, once more or at last."""
+    invite = _read_request(state["invite"])
+    tx = exchange.transactions.receive_request(invite, _flow(state["caller"]["flow"]), now)
+    if tx is not None:
+        headers = ending_headers(slug, exchange.settings.host)
+        tag = state["caller"]["tag"]
+        tx.respond(make_response(invite, status, to_tag=tag, headers=headers), now)
+
+
+def _finish(
+    exchange: Exchange, state: Record, counted: Mapping[str, int], utc_ms: int, now: float
+) -> None:
+    """A call whose meters were stopped at `utc_ms`, and whose CDR the journal lost: it had ended."""
+    call = _restore_call(exchange, state, now)
+    call.state = CallState.CONNECTED
+    call.caller = _restore_leg(exchange, state["caller"], now)
+    call.callee = _restore_leg(exchange, state["callee"], now)
+    for leg in call.record.legs:
+        leg.counted_ms = counted.get(leg.id, 0)
+    call.disconnect_all("ok", now)
+    call.end("ok", "switch", now - (exchange.wall(now) - utc_ms / 1000))
 
 
 def _end_setup(exchange: Exchange, state: Record, now: float) -> None:
     """A call that was not answered yet ends at both ends: the caller may dial again at once."""
     call = _restore_call(exchange, state, now)
     slug = "switch_restarted"
-    if state["invite"] is not None:
-        invite = _read_request(state["invite"])
-        tx = exchange.transactions.receive_request(invite, _flow(state["caller"]["flow"]), now)
-        if tx is not None:
-            headers = ending_headers(slug, exchange.settings.host)
-            status = ENDINGS[slug].status
-            tag = state["caller"]["tag"]
-            tx.respond(make_response(invite, status, to_tag=tag, headers=headers), now)
+    if _is_heard(state):
+        _restore_leg(exchange, state["caller"], now).disconnect(slug, now)
+    elif state["invite"] is not None:
+        _refuse(exchange, state, ENDINGS[slug].status, slug, now)
     for branch in state["branches"]:
         if branch.get("invite") is not None:
             _cancel_branch(exchange, branch, now)
@@ -108,13 +168,31 @@ def _end_setup(exchange: Exchange, state: Record, now: float) -> None:
 def _cancel_branch(exchange: Exchange, state: Record, now: float) -> None:
     """The INVITE is repeated with its branch (a retransmission to the callee) and cancelled; a 200
     that comes all the same is acknowledged and hung up."""
+    _give_up(_restore_branch(exchange, state), state, now, resend=True)
+
+
+def _give_up(leg: CalleeLeg, state: Record, now: float, *, resend: bool) -> None:
+    """Cancel an INVITE of the process before. `resend` repeats it first, with its own branch, since it
+    may never have left; else nothing rings anew."""
+    invite = leg.invite = _read_request(state["invite"])
+    leg.cseq, leg.started_at = invite.cseq.number, now
+    transactions = leg.exchange.transactions
+    if resend:
+        leg.invite_tx = transactions.request(invite, leg.flow, leg, now)
+    else:
+        leg.invite_tx = transactions.resume(invite, leg.flow, leg)
+    leg.cancel(now)
+
+
+def _restore_branch(exchange: Exchange, state: Record) -> CalleeLeg:
+    """A target that had an INVITE and gave no answer yet."""
     flow = _flow(state["flow"])
     target = Target(TargetKind.BINDING, state["label"], flow, state["invite"]["uri"], "", "")
     leg = CalleeLeg(exchange, None, target)
     exchange.legs.pop(leg.local_tag, None)
     leg.local_tag = state["tag"]
     exchange.legs[leg.local_tag] = leg
-    leg.resend_and_cancel(_read_request(state["invite"]), now)
+    return leg
 
 
 def _restore_call(exchange: Exchange, state: Record, now: float) -> Call:
@@ -140,8 +218,12 @@ def _restore_call(exchange: Exchange, state: Record, now: float) -> Call:
         shift = now - (exchange.wall(now) - state["wall"] / 1000) - state["start"]
     record = CallRecord(state["start"] + shift, dst_raw, sip_call_id, caller_trunk)
     record.override = override
+    record.facts, record.decided = state.get("facts"), decision
+    record.has_left = state["state"] == "up"
     if state["answer"] is not None:
         record.answer = state["answer"] + shift
+        record.offset_ms = state["wall"] - round(record.start * 1000)
+        record.forwarded_by = state.get("forwarded_by")
     record.legs = [MeteredLeg(*metered) for metered in state["metered"]]
     identity = Caller(state["identity"][0], "", state["identity"][1])
     call = Call(state["id"], exchange, request, decision, identity, record)

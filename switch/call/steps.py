@@ -7,7 +7,7 @@ a call in that state: a loser's late report, a word after the end.
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from switch.call import announced, offers
+from switch.call import announced, emergency_media, offers, race
 from switch.call.callee_leg import CalleeLeg
 from switch.call.forking import best_failure
 from switch.call.journal import acknowledged_record, answered_record, refreshed_record
@@ -16,6 +16,7 @@ from switch.call.relay import answer_relay, send_relay
 from switch.call.state import CallState
 from switch.call.vocabulary import (
     Acknowledge,
+    Body,
     Cancel,
     Connect,
     Disconnect,
@@ -29,12 +30,15 @@ from switch.call.vocabulary import (
     Updated,
     Withdraw,
 )
+from switch.usage.evidence import last_sign
 
 if TYPE_CHECKING:
     from switch.call.call import Call
 
 
 # So that the phones that lost don't show a missed call (RFC 3326 §3.1).
+# Endings that nobody saw: a peer fell silent, or no longer knows the call.
+UNSEEN = frozenset({"session_expired", "not_answered_in_dialog"})
 ELSEWHERE = 'SIP;cause=200;text="Call completed elsewhere"'
 
 
@@ -51,6 +55,8 @@ def on_ring(call: "Call", leg: Leg, event: Ring, now: float) -> None:
         if call.record.ringing_relayed:
             return
     call.record.ringing_relayed = True
+    if call.is_emergency and event.is_offer and event.body is not None:
+        event = event._replace(body=emergency_media.speech_only(event.body))
     call.caller_leg.ring(event, now)
 
 
@@ -63,21 +69,25 @@ def on_connect(call: "Call", leg: Leg, event: Connect, now: float) -> None:
         return
     call.state = CallState.CONNECTED
     call.callee = leg
-    call.record.attempted(leg, 200, now)
+    call.record.attempted(call, leg, 200, now)
     call.cancel_branches(now, but=leg, reason=ELSEWHERE)
+    losers = [branch for branch in call.branches if branch is not leg]
     call.branches.clear()
     call.failures.clear()
     if announced.is_announcement(leg):
         call.exchange.announcer.release(leg.target.flow.remote[1])
     call.record.answered(call, leg, now)
-    call.caller_leg.connect(event.body, event.is_offer, now)
-    call.note(answered_record(call))
+    body = event.body
+    if call.is_emergency and event.is_offer and body is not None:
+        body = emergency_media.speech_only(body)
+    call.caller_leg.connect(body, event.is_offer, now)
+    call.note(answered_record(call, losers))
 
 
 def on_fail(call: "Call", leg: Leg, event: Fail, now: float) -> None:
     """A target failed: wait for its siblings, try the next group, or end (§16.7)."""
     assert isinstance(leg, CalleeLeg)
-    call.record.attempted(leg, event.status, now)
+    call.record.attempted(call, leg, event.status, now)
     if leg in call.branches:
         call.branches.remove(leg)
     if announced.is_announcement(leg):
@@ -86,16 +96,19 @@ def on_fail(call: "Call", leg: Leg, event: Fail, now: float) -> None:
     if 300 <= event.status < 400 and leg.target.follows_redirects and call.hunt is not None:
         call.hunt.redirect(leg.target, event.contacts)
     call.failures.append(event)
-    if event.status >= 600 and not call.is_emergency:
+    tries_all = call.is_emergency or call.is_callback
+    if event.status >= 600 and not tries_all:
         call.cancel_branches(now)
         call.finish_with(event, now)
         return
-    if any(branch.is_open for branch in call.branches):
+    if any(branch.is_open for branch in call.branches) and not race.goes_on(call, leg):
         return
-    retry = call.is_emergency or event.status in leg.target.failover_on or event.status < 400
+    retry = tries_all or event.status in leg.target.failover_on or event.status < 400
     if retry and call.hunt is not None and not call.hunt.is_empty:
+        if call.is_callback:
+            call.disarm()  # the phone that called has refused: the others have their full time
         call.try_next(now)
-    else:
+    elif not any(branch.is_open for branch in call.branches):
         call.finish_with(best_failure(call.failures), now)
 
 
@@ -118,7 +131,10 @@ def on_acknowledge(call: "Call", leg: Leg, event: Acknowledge, now: float) -> No
         call.note(acknowledged_record(call))
     other = call.other_leg(leg)
     if other is not None:
-        other.acknowledge(event.body, now)
+        body = event.body
+        if call.is_emergency and leg is call.caller:
+            body = emergency_media.held_to(body, other.in_body)
+        other.acknowledge(body, now)
 
 
 def on_update(call: "Call", leg: Leg, event: Update, now: float) -> None:
@@ -126,11 +142,14 @@ def on_update(call: "Call", leg: Leg, event: Update, now: float) -> None:
     other = call.other_leg(leg)
     if other is None:
         offers.answer(leg, Updated(491, None), now)
-    elif call.is_emergency and leg is call.caller and _is_hold(event):
-        # An emergency call is not put on hold by the phone (RFC 6881 SP-38); it goes on.
-        offers.answer(leg, Updated(488, None), now)
-    else:
-        offers.ask(other, event, now)
+        return
+    if call.is_emergency:
+        if leg is call.caller and emergency_media.is_hold(event.body, other.out_body):
+            # An emergency call is not put on hold by the phone (RFC 6881 SP-38); it goes on.
+            offers.answer(leg, Updated(488, None), now)
+            return
+        event = event._replace(body=event.body and emergency_media.speech_only(event.body))
+    offers.ask(other, event, now)
 
 
 def on_updated(call: "Call", leg: Leg, event: Updated, now: float) -> None:
@@ -138,10 +157,21 @@ def on_updated(call: "Call", leg: Leg, event: Updated, now: float) -> None:
     other = call.other_leg(leg)
     if other is None:
         return
+    if call.is_emergency and event.status < 300 and event.body is not None:
+        event = event._replace(body=_fitting(call, leg, other, event.body))
     offers.answer(other, event, now)
     if event.status < 300 and call.state is CallState.CONNECTED:
         call.note(refreshed_record(call, leg))
         call.note(refreshed_record(call, other))
+
+
+def _fitting(call: "Call", leg: Leg, other: Leg, body: Body) -> Body:
+    """What `leg` of an emergency call says in a 2xx: its answer, or the offer that it was asked for."""
+    if leg.ack_waits is not None:
+        return emergency_media.speech_only(body)
+    if leg is call.caller:
+        return emergency_media.held_to(body, other.in_body) or body
+    return body
 
 
 def on_withdraw(call: "Call", leg: Leg, event: Withdraw, now: float) -> None:
@@ -174,13 +204,15 @@ def on_disconnect(call: "Call", leg: Leg, event: Disconnect, now: float) -> None
 
 
 def on_lost(call: "Call", leg: Leg, event: Lost, now: float) -> None:
-    """One side is gone without BYE; after a restart it ended at the last sign of life."""
+    """One side is gone without BYE: the call ended when it last gave a sign of life (S14)."""
     other = call.other_leg(leg)
     if other is not None:
         other.disconnect(event.slug, now)
-    if call.lived_until is not None:
-        call.record.estimated = True
-        now = call.lived_until
+    if event.slug in UNSEEN:
+        sign = last_sign(heard=max(leg.heard_at, call.record.answer or 0.0), beat=call.lived_until)
+        if sign is not None:
+            call.record.estimated = sign.estimated
+            now = min(now, sign.at)
     call.end(event.slug, "switch", now)
 
 
@@ -190,11 +222,6 @@ def on_caller_lost(call: "Call", leg: Leg, event: object, now: float) -> None:
         call.finish(event.slug, 500, now)
         return
     call.finish("cancelled", 487, now)
-
-
-def _is_hold(event: Update) -> bool:
-    body = event.body
-    return body is not None and (b"a=sendonly" in body.content or b"a=inactive" in body.content)
 
 
 # Each row takes the event of its own type; the key says which, the checker can't.

@@ -1,4 +1,4 @@
-"""`vigie cdr`: call detail records, on the screen, as JSON, and as CSV for billing.
+"""`vigie cdr`: call detail records, on the screen, as JSON or lines of it, and as CSV for billing.
 
 The CSV's columns have FreeSWITCH's names, which billing systems read. Emergency numbers are masked in
 it; the JSON is the complete record.
@@ -7,10 +7,12 @@ it; the JSON is the complete record.
 import csv
 import sys
 from collections.abc import Iterable
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, TextIO
 
+import orjson
 import typer
 
 from switch.console import show
@@ -93,7 +95,7 @@ def list_(
 
 
 @app.command("export")
-def export(
+def export(  # noqa: PLR0913, PLR0917 (each is an option of the command)
     context: typer.Context,
     line: Line = None,
     since: Since = None,
@@ -102,17 +104,21 @@ def export(
     config: Config = DEMO_CONFIG,
     data: Data = DEFAULT_DATA,
     as_json: Json = False,
+    as_lines: Annotated[bool, typer.Option("--jsonl", help="One JSON object a line.")] = False,
 ) -> None:
-    """Export the records as CSV (emergency numbers masked), or with --json completely."""
+    """Export the records as CSV (emergency numbers masked); with --json or --jsonl completely."""
     desk = Desk.of(context, config, data, as_json)
     items = _records(desk, line, since, until, None)
-    if as_json:
-        show.json(items)
-    elif to is None:
-        write_csv(items, sys.stdout)
-    else:
-        with to.open("w", newline="", encoding="utf-8") as file:
-            write_csv(items, file)
+    try:
+        with nullcontext(sys.stdout) if to is None else to.open("w", encoding="utf-8") as file:
+            if as_json:
+                file.write(show.json_text(items))
+            elif as_lines:
+                file.writelines(f"{orjson.dumps(item).decode()}\n" for item in items)
+            else:
+                write_csv(items, file)
+    except OSError as error:
+        desk.refuse("not_written", f"{to}: {error.strerror}")
 
 
 def write_csv(items: Iterable[dict[str, object]], file: TextIO) -> None:

@@ -6,6 +6,7 @@ import typer
 
 from switch.console import (
     call,
+    case,
     cdr,
     config,
     doctor,
@@ -44,6 +45,7 @@ def build(demo: typer.Typer) -> typer.Typer:
         ("line", line.app),
         ("usage", usage.app),
         ("notice", notice.app),
+        ("case", case.app),
         ("emergency", emergency.app),
         ("config", config.app),
         ("drain", drain.app),

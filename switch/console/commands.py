@@ -7,12 +7,13 @@ milliseconds (int), durations milliseconds; line ids are text.
 
 status            {} -> {version, node, uptime_s, listening [str], lines_registered, calls_live,
                   trunks [{trunk, target, up, calls, reason}], near_threshold [line], alarms [str], draining}
-explain.call      {line, dial, source_ip?, at? (UTC ms)} -> {class, action, reason, clause,
-                  evidence {level, signals [{kind, value, says, age_s}]},
+explain.call      {line, dial, source_ip?, at? (UTC ms)} -> {line, dialled, source_ip, class, action,
+                  reason, clause, evidence {level, signals [{kind, value, says, age_s, max_age_s,
+                  counts, source}]}, destination, location {insee, version, civic},
                   targets [{trunk, request_uri, headers, body_types}], announcement,
                   steps [{rule, verdict, because}]}
 reg.list          {line?} -> [{line, contact, transport, remote, instance, q, expires_at, user_agent,
-                  source}]
+                  source, level}]; level: the evidence E0-E5 of the phone's place
 call.list         {line?} -> [{call_id, line, direction, src, dst, state, start, answer, duration_ms,
                   emergency}]; state: ringing, early, connected, ending
 call.show         {call_id} -> the same, and legs [{leg, line or trunk, sip_call_id, state, remote,
@@ -21,25 +22,72 @@ call.hangup       {call_id} -> {call_id, state}; an emergency call is refused (s
                   unless args has force true
 cdr.list          {line?, since?, until?, limit?} -> [cdr], the fields of `Cdr`; since and until bound
                   `end`
-line.list         {} -> [{line, number, account, state, registered, used_ms, threshold_ms}]
+line.list         {} -> [{line, number, account, state, location, registered, used_ms, threshold_ms}]
 line.show         {line} -> {line, number, account, state, ground, site, location, permissions,
-                  contacts [str], usage {as usage.show}, origins {key: "file:line" or "store"}}
-line.suspend      {line, ground, by?} -> {line, state, ground, since}; ground cites the clause,
-                  "2(k)(a)"; a line in that state already is refused (slug unchanged)
+                  contacts [str], whereabouts {place, abroad, moved_in_fr, declared, device_report,
+                  networks}, usage {as usage.show}, origins {key: "file:line" or "store"}}
+line.suspend      {line, ground, warned?, by?} -> {line, state, ground, since}; ground cites the clause,
+                  "2(k)(a)", or "4(e)" with the date of a warning; a line in that state already is
+                  refused (slug unchanged)
 line.resume       {line, by?} -> the same
-line.terminate    {line, ground?, by?} -> the same
-usage.show        {line} -> {line, cycle {n, start, end}, used_ms, live_ms, by_direction, threshold_ms,
-                  crossed [int], state}
-emergency.log     {line?, since?} -> [{call_id, at, line, dialled, class, level, verdict, insee,
-                  address_version, attempts [{trunk, profile, status, ms}]}]
+line.terminate    {line, ground?, way?, noticed?, warned?, cure_by?, by?} -> the same; way is one of
+                  policy.transitions, dates are YYYY-MM-DD; what the terms don't allow is not_allowed
+line.rio          {line} -> {line, number, rio, state}
+line.locate       {line, site? | insee? | none?, civic? {element: text}, why?, by?} -> {line, state, version,
+                  insee, civic, address, site, source, at, by, why, confirmed_at, confirmed_by, reminded
+                  [day], warnings [str]}; an address that doesn't fit its code is refused (invalid_address)
+line.confirm      {line, by?} -> the same; refused without a validated address (unvalidated)
+line.locations    {line} -> [the same and number]: every version, oldest first
+line.declare      {line, country?, until? (UTC ms), clear?, by?} -> {line, and the whereabouts of
+                  line.show}; clear true takes back what was declared
+usage.show        {line} -> {line, cycle {n, start, end}, used_ms, live_ms, adjusted_ms, by_direction,
+                  threshold_ms, crossed [int], state}; adjusted_ms is the part of corrections
+usage.adjust      {line, ms (may be negative), reason, by?} -> {id, line, cycle, ms, reason, by, used_ms};
+                  a sum below 0 is refused (slug below_zero)
+usage.corrections {line} -> [{at, line, cycle, ms, reason, by, id}]
+emergency.log     {line?, since?, until?} -> [{call_id, at, line, dialled, class, level, verdict,
+                  insee, address_version, attempts [{trunk, profile, status, ms}]}]
+emergency.show    {call_id} -> all of the record: sip_call_ids, number, account, state, source_ip,
+                  signals [{kind, value, says, age_s, max_age_s, counts, source}], contradictions,
+                  rule, rules_version, clause, heard [{announcement, ms, key}], override, ending;
+                  callbacks, notices [{kind, audience, channel, state}], chain {seq, hash}
+emergency.verify  {head? "SEQ:HASH"} -> {ok, rows, purged, broken_at, head {seq, hash}}
+emergency.export  {line?, since?, until?} -> {rows [as in the chain], head {seq, hash}}
+emergency.test    {line, dial? (18), source_ip?} -> the fields of explain.call, and ready, location
+                  {.., validated, confirmed}, targets [{trunk, profile, shortfall, transport, remote,
+                  octets, request_uri, body_types, headers [[name, value]]}], trunks [{trunk,
+                  transport, remote, answers, status,
+                  answer_ms, reason}], weak [{slug, text}]; no call is placed
+emergency.routes.check   {path} -> {errors [{line, message}], entries, communes, numbers [{number, communes,
+                  departements, centres}], unknown_insee [str]}; never refuses
+emergency.routes.diff    {path, max_shrink?} -> {compared_with, added, removed, changed, lost_share,
+                  lost_departements, refusal, removed_first [str], changed_first [str]}
+emergency.routes.import  {path, max_shrink?, by?} -> {version, entries, and what diff tells}; refused with
+                  slug routes_shrink, bad_routes or unchanged: the table in force stays
+emergency.routes.show    {} -> {version, digest, imported_at, by, source, kept [version], problem, and what
+                  check tells}; {number, insee} -> {version, number, insee, long_number}
+case.list         {line?} -> [{case, line, account, cycle, rung, since, deadline, next}]: open ones
+case.show         {case} -> the same, and contacted, usage_normal, used_ms, last_7_days_ms, threshold_ms,
+                  may_decide [str], steps [{at, rung, happening, by, clause, because}], calls [{call_id,
+                  start, direction, src, dst, counted_ms}]
+case.decide       {case, decision, by, because?} -> the same as case.list shows; decision: notify,
+                  contacted, dismiss, approve, terminate; one that doesn't apply is refused (not_allowed)
+emergency.report  {} -> {at, lines, ready, feed_version, without_address, unconfirmed, moved,
+                  not_acknowledged, trunks, summary}: lists of what is to be mended
+emergency.feed    {since?, by?} -> {version, hash, at, since, changed, rows [{operation, number, line,
+                  ...}]}: the whole feed, or what changed after a version
+emergency.feed_ack {version, lines? | answers [{number, version, accepted, reason?}], by?} ->
+                  {accepted, refused, stale, unknown [number]}
 notice.list       {line?} -> [{at, line, account, kind, percentage, clause, channel, state}]
-config.check      {} -> {errors [{file, line, key, message}], tests {passed, failed [{file, line, key,
-                  message}]}}; never refuses
-config.diff       {} -> [{key, running, file, owner}]; owner "file" (apply would take it over) or
-                  "store" (the file's value is initial only, apply leaves it)
+config.check      {} -> {errors [{file, line, key, message}], warnings [the same], tests {passed,
+                  failed [the same]}}; never refuses
+config.diff       {} -> [{key, running, file, owner, needs_restart}]; owner "file" (apply would take
+                  it over) or "store" (the file's value is initial only, apply leaves it)
 config.apply      {} -> {applied, changed [key], kept [key], needs_restart [section]};
                   files with errors are refused (slug bad_config, the errors in the sentence) and the
                   running configuration stays
+config.rollback   {} -> {applied, changed [key], needs_restart [section]}: what was in force before;
+                  the files stay as they are (slug no_earlier)
 drain.start       {} -> {draining, calls_live}; new calls are refused, emergency calls never
 drain.stop        {} -> the same
 drain.status      {} -> the same
@@ -89,15 +137,37 @@ COMMANDS: Mapping[str, Command] = {
         _command("cdr.list", optional="line since until limit", offline=True),
         _command("line.list", offline=True),
         _command("line.show", "line", offline=True),
-        _command("line.suspend", "line ground", "by"),
+        _command("line.suspend", "line ground", "warned by"),
         _command("line.resume", "line", "by"),
-        _command("line.terminate", "line", "ground by"),
+        _command("line.terminate", "line", "ground way noticed warned cure_by by"),
+        _command("line.rio", "line"),
+        _command("line.declare", "line", "country until clear by"),
+        _command("line.locate", "line", "site insee civic none why by"),
+        _command("line.confirm", "line", "by"),
+        _command("line.locations", "line", offline=True),
         _command("usage.show", "line", offline=True),
-        _command("emergency.log", optional="line since", offline=True),
+        _command("usage.adjust", "line ms reason", "by"),
+        _command("usage.corrections", "line", offline=True),
+        _command("emergency.report", offline=True),
+        _command("emergency.feed", optional="since by"),
+        _command("emergency.feed_ack", optional="version lines answers by"),
+        _command("emergency.log", optional="line since until", offline=True),
+        _command("emergency.show", "call_id", offline=True),
+        _command("emergency.verify", optional="head", offline=True),
+        _command("emergency.export", optional="line since until", offline=True),
+        _command("emergency.test", "line", "dial source_ip"),
+        _command("emergency.routes.check", "path", offline=True),
+        _command("emergency.routes.diff", "path", "max_shrink", offline=True),
+        _command("emergency.routes.import", "path", "max_shrink by", offline=True),
+        _command("emergency.routes.show", "", "number insee", offline=True),
+        _command("case.list", optional="line"),
+        _command("case.show", "case"),
+        _command("case.decide", "case decision by", "because"),
         _command("notice.list", optional="line", offline=True),
         _command("config.check", offline=True, local=True),
         _command("config.diff"),
         _command("config.apply"),
+        _command("config.rollback"),
         _command("drain.start"),
         _command("drain.stop"),
         _command("drain.status"),

@@ -26,6 +26,8 @@ def check(
         show.json(result)
     else:
         _print(errors, failed, int(str(tests.get("passed", 0))))
+        for warning in show.rows(result.get("warnings", [])):
+            show.out().print(f"[yellow]warning[/] {_told(warning)}")
     if errors or failed:
         raise typer.Exit(2)
 
@@ -42,7 +44,9 @@ def diff(
     if as_json:
         show.json(items)
     else:
-        show.table(items, ("key", "running", "file", "owner"), empty="No difference.")
+        show.table(
+            items, ("key", "running", "file", "owner", "needs_restart"), empty="No difference."
+        )
 
 
 @app.command("apply")
@@ -60,13 +64,30 @@ def apply(
         show.pairs(item)
 
 
+@app.command("rollback")
+def rollback(
+    context: typer.Context,
+    config: Config = DEMO_CONFIG,
+    data: Data = DEFAULT_DATA,
+    as_json: Json = False,
+) -> None:
+    """Have the running switch take over what was in force before the last change. The files stay
+    as they are: the next apply or restart takes them."""
+    item = Desk.of(context, config, data, as_json).ask_object("config.rollback")
+    if as_json:
+        show.json(item)
+    else:
+        show.pairs(item)
+
+
 def _print(errors: list[dict[str, object]], failed: list[dict[str, object]], passed: int) -> None:
     out = show.out()
-    for error in errors:
-        where = f"{error.get('file')}:{error.get('line') or 0}:{error.get('key')}"
-        out.print(f"{escape(where)}: {escape(str(error.get('message')))}")
-    for test in failed:
-        where = f"{test.get('file')}:{test.get('line') or 0}:{test.get('key')}"
-        out.print(f"{escape(where)}: {escape(str(test.get('message')))}")
+    for each in (*errors, *failed):
+        out.print(_told(each))
     if not errors and not failed:
         out.print(f"[green]ok[/], {passed} dial plan tests passed")
+
+
+def _told(problem: dict[str, object]) -> str:
+    where = f"{problem.get('file')}:{problem.get('line') or 0}:{problem.get('key')}"
+    return f"{escape(where)}: {escape(str(problem.get('message')))}"

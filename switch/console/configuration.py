@@ -6,7 +6,7 @@ and `apply` leaves it. Reading the files takes its time and is awaited.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from typing import Protocol
+from typing import Final, Protocol
 
 from pydantic import BaseModel, SecretStr
 
@@ -17,6 +17,30 @@ from switch.toml import ConfigError, Problem
 # What a line's life decides once anything happened to it.
 _OWNED = ("state", "ground")
 _HIDDEN = "***"
+
+# Sections, and keys of [sip], that are read once, at the start.
+FIXED_SECTIONS: Final = ("http", "log", "media", "usage", "acceptable_use", "demo")
+FIXED_SIP: Final = (
+    "udp",
+    "tcp",
+    "tls",
+    "public_address",
+    "realm",
+    "digest_algorithms",
+    "nonce_lifetime_s",
+    "nonce_key",
+    "t1_s",
+    "t2_s",
+    "t4_s",
+    "qualify_s",
+    "name_servers",
+)
+
+
+def needs_restart(key: str) -> bool:
+    """Whether a changed value of a configuration counts from the next start only."""
+    section, _, name = key.partition(".")
+    return section in FIXED_SECTIONS or (section == "sip" and name in FIXED_SIP)
 
 
 class Files(Protocol):
@@ -30,6 +54,12 @@ class Files(Protocol):
     def contents(self) -> Mapping[str, str]:
         """Digests by key and name."""
 
+    def misplaced(self) -> list[Problem]:
+        """Addresses that contradict the official geography."""
+
+    def doubts(self) -> list[Problem]:
+        """Addresses that are to be looked at."""
+
 
 Read = Callable[[], Awaitable[tuple[Files, list[Problem], int]]]
 
@@ -38,22 +68,24 @@ def use_cases(
     running: Callable[[], Files],
     read: Read,
     take_over: Callable[[], Awaitable[list[str]]],
+    roll_back: Callable[[], Awaitable[list[str]]],
     lives: Callable[[], Mapping[str, LineLife]],
 ) -> dict[str, UseCase]:
     """The commands by name. `read` gives the files as they are, problems of the plan's tests, and how
-    many tests there are; it raises ConfigError. `take_over` applies the files and returns the keys that
-    wait for a restart."""
+    many tests there are; it raises ConfigError. `take_over` applies the files, `roll_back` what
+    was in force before; both return the keys that wait for a restart."""
 
     async def check(args: Args) -> object:
         try:
-            _, failed, count = await read()
+            files, failed, count = await read()
         except ConfigError as error:
             return check_errors(error)
         tests = {
             "passed": count - len({problem.line for problem in failed}),
             "failed": _rows(failed),
         }
-        return {"errors": [], "tests": tests}
+        errors, warnings = await asyncio.to_thread(lambda: (files.misplaced(), files.doubts()))
+        return {"errors": _rows(errors), "warnings": _rows(warnings), "tests": tests}
 
     async def compared() -> list[dict[str, object]]:
         """In a thread: ten thousand lines have many values."""
@@ -74,7 +106,19 @@ def use_cases(
         ]
         return {"applied": True, "changed": changed, "kept": kept, "needs_restart": waiting}
 
-    return {"config.check": check, "config.diff": diff, "config.apply": apply}
+    async def rollback(args: Args) -> object:
+        before = running()
+        waiting = await roll_back()
+        changes = await asyncio.to_thread(lambda: list(differences(before, running(), {})))
+        changed = [row["key"] for row in changes]
+        return {"applied": True, "changed": changed, "needs_restart": waiting}
+
+    return {
+        "config.check": check,
+        "config.diff": diff,
+        "config.apply": apply,
+        "config.rollback": rollback,
+    }
 
 
 def _is_of(key: str, sections: list[str]) -> bool:
@@ -83,14 +127,15 @@ def _is_of(key: str, sections: list[str]) -> bool:
 
 def check_errors(error: ConfigError) -> dict[str, object]:
     """What `check` says of files that can't be used."""
-    return {"errors": _rows(error.problems), "tests": {"passed": 0, "failed": []}}
+    errors = _rows(error.problems)
+    return {"errors": errors, "warnings": [], "tests": {"passed": 0, "failed": []}}
 
 
 def differences(
     running: Files, files: Files, lives: Mapping[str, LineLife]
 ) -> Iterator[dict[str, object]]:
     """What the files say otherwise than the running switch; secrets only that they differ. A state
-    that the store owns is listed whenever it isn't the file's."""
+    that the store owns is listed whenever it isn't the file's, a location always."""
     old = {**dict(_flat("", running.settings)), **running.contents}
     new = {**dict(_flat("", files.settings)), **files.contents}
     for key in sorted(old.keys() | new.keys()):
@@ -102,6 +147,13 @@ def differences(
             written = new.get(f"line.{line}.{name}")
             if life.state is not None and str(owned[name] or "") != str(written or ""):
                 yield _row(f"line.{line}.{name}", owned[name], written, "store")
+        place = life.registered
+        if place is not None and life.is_located and f"line.{line}.number" in new:
+            insee = place.address.insee if place.address else "none"
+            written = new.get(f"line.{line}.location") or new.get(f"line.{line}.location.insee")
+            yield _row(
+                f"line.{line}.location", f"{insee}, version {place.version}", written, "store"
+            )
 
 
 async def _files(read: Read) -> Files:
@@ -126,7 +178,13 @@ def _flat(path: str, value: object) -> Iterator[tuple[str, object]]:
 
 
 def _row(key: str, running: object, file: object, owner: str) -> dict[str, object]:
-    return {"key": key, "running": _shown(running), "file": _shown(file), "owner": owner}
+    return {
+        "key": key,
+        "running": _shown(running),
+        "file": _shown(file),
+        "owner": owner,
+        "needs_restart": needs_restart(key),
+    }
 
 
 def _shown(value: object) -> object:

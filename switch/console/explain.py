@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
+from policy.explain import render
 from switch.console import show
 from switch.console.desk import DEFAULT_DATA, DEMO_CONFIG, Config, Data, Desk, Json
 
@@ -61,15 +62,6 @@ def utc_ms(text: str) -> int:
 
 def _print(answer: dict[str, object]) -> None:
     out = show.out()
-    action = str(answer.get("action", ""))
-    tone = _TONES.get(action, "bold")
-    clause = f"  [dim]clause {escape(str(answer['clause']))}[/]" if answer.get("clause") else ""
-    out.print(
-        f"[{tone}]{escape(action)}[/]  {escape(str(answer.get('class', '')))}  "
-        f"{escape(str(answer.get('reason', '')))}{clause}"
-    )
-    show.pairs({k: v for k, v in answer.items() if k in {"announcement", "evidence", "targets"}})
-    steps = answer.get("steps")
-    if isinstance(steps, list) and steps:
-        out.print()
-        show.table(show.rows(steps), ("rule", "verdict", "because"), empty="")
+    tone = _TONES.get(str(answer["action"]), "bold")
+    for number, text in enumerate(render(answer)):
+        out.print(f"[{tone}]{escape(text)}[/]" if number == 1 else escape(text))

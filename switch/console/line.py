@@ -1,17 +1,20 @@
 """`vigie line`: what the lines are, and their state in the contract."""
 
-import getpass
 from typing import Annotated
 
 import typer
 
-from switch.console import show
+from switch.console import locate, show
 from switch.console.desk import DEFAULT_DATA, DEMO_CONFIG, Config, Data, Desk, Json
+from switch.console.explain import utc_ms
+from switch.console.person import By, person
 
-app = typer.Typer(help="Lines and their state.", no_args_is_help=True)
+app = typer.Typer(help="Lines, their state and their location.", no_args_is_help=True)
+app.command("locate")(locate.locate)
+app.command("confirm")(locate.confirm)
+app.command("locations")(locate.locations)
 
 Line = Annotated[str, typer.Argument(help="The line's id.")]
-By = Annotated[str, typer.Option("--by", help="Who decided (kept in the audit).")]
 
 
 @app.command("list")
@@ -26,7 +29,16 @@ def list_(
     if as_json:
         show.json(items)
         return
-    columns = ("line", "number", "account", "state", "registered", "used_ms", "threshold_ms")
+    columns = (
+        "line",
+        "number",
+        "account",
+        "state",
+        "location",
+        "registered",
+        "used_ms",
+        "threshold_ms",
+    )
     show.table(items, columns, empty="No lines are configured.")
 
 
@@ -51,6 +63,9 @@ def suspend(
     context: typer.Context,
     line: Line,
     ground: Annotated[str, typer.Option("--ground", help="The clause, as in 2(k)(a).")] = "2(k)(a)",
+    warned: Annotated[
+        str | None, typer.Option("--warned", help="Day of the warning, for 4(e).")
+    ] = None,
     by: By = "",
     config: Config = DEMO_CONFIG,
     data: Data = DEFAULT_DATA,
@@ -58,7 +73,10 @@ def suspend(
 ) -> None:
     """Suspend a line. It still reaches emergency services and support."""
     desk = Desk.of(context, config, data, as_json)
-    _print(desk, desk.ask_object("line.suspend", line=line, ground=ground, by=by or _user()))
+    _print(
+        desk,
+        desk.ask_object("line.suspend", line=line, ground=ground, warned=warned, by=by or person()),
+    )
 
 
 @app.command("resume")
@@ -72,14 +90,20 @@ def resume(
 ) -> None:
     """Make a suspended or unpaid line active again."""
     desk = Desk.of(context, config, data, as_json)
-    _print(desk, desk.ask_object("line.resume", line=line, by=by or _user()))
+    _print(desk, desk.ask_object("line.resume", line=line, by=by or person()))
 
 
 @app.command("terminate")
-def terminate(
+def terminate(  # noqa: PLR0913, PLR0917 (each is an option of the command)
     context: typer.Context,
     line: Line,
     ground: Annotated[str | None, typer.Option("--ground", help="The clause.")] = None,
+    way: Annotated[
+        str | None, typer.Option("--way", help="convenience, by_customer, for_arrears, ...")
+    ] = None,
+    noticed: Annotated[str | None, typer.Option("--noticed", help="Day of the notice.")] = None,
+    warned: Annotated[str | None, typer.Option("--warned", help="Day of the warning.")] = None,
+    cure_by: Annotated[str | None, typer.Option("--cure-by", help="Day of the cure.")] = None,
     by: By = "",
     config: Config = DEMO_CONFIG,
     data: Data = DEFAULT_DATA,
@@ -87,7 +111,69 @@ def terminate(
 ) -> None:
     """End a line's contract. It can't register any more."""
     desk = Desk.of(context, config, data, as_json)
-    _print(desk, desk.ask_object("line.terminate", line=line, ground=ground, by=by or _user()))
+    item = desk.ask_object(
+        "line.terminate",
+        line=line,
+        ground=ground,
+        way=way,
+        noticed=noticed,
+        warned=warned,
+        cure_by=cure_by,
+        by=by or person(),
+    )
+    _print(desk, item)
+
+
+@app.command("rio")
+def rio(
+    context: typer.Context,
+    line: Line,
+    config: Config = DEMO_CONFIG,
+    data: Data = DEFAULT_DATA,
+    as_json: Json = False,
+) -> None:
+    """Show the RIO of a line's number, which its holder may have at any time."""
+    item = Desk.of(context, config, data, as_json).ask_object("line.rio", line=line)
+    if as_json:
+        show.json(item)
+    else:
+        show.out().print(item.get("rio"))
+
+
+@app.command("declare")
+def declare(  # noqa: PLR0913, PLR0917 (each is an option of the command)
+    context: typer.Context,
+    line: Line,
+    country: Annotated[str | None, typer.Option("--country", help="ISO code: DE, RE.")] = None,
+    until: Annotated[
+        str | None, typer.Option("--until", help="Until when: UTC ms or ISO 8601.")
+    ] = None,
+    clear: Annotated[bool, typer.Option("--clear", help="Take back what was declared.")] = False,
+    by: By = "",
+    config: Config = DEMO_CONFIG,
+    data: Data = DEFAULT_DATA,
+    as_json: Json = False,
+) -> None:
+    """Note where the customer says the phone is (it counts for 30 days at most)."""
+    desk = Desk.of(context, config, data, as_json)
+    if clear == (country is not None):
+        desk.refuse("bad_args", "either --country or --clear")
+    try:
+        ends = utc_ms(until) if until is not None else None
+    except ValueError:
+        desk.refuse("bad_args", f"--until {until}: neither UTC milliseconds nor ISO 8601")
+    item = desk.ask_object(
+        "line.declare",
+        line=line,
+        country=country,
+        until=ends,
+        clear=clear or None,
+        by=by or person(),
+    )
+    if as_json:
+        show.json(item)
+    else:
+        show.pairs(item)
 
 
 def _print(desk: Desk, item: dict[str, object]) -> None:
@@ -95,11 +181,3 @@ def _print(desk: Desk, item: dict[str, object]) -> None:
         show.json(item)
     else:
         show.out().print(f"line {item.get('line')} is {item.get('state')}")
-
-
-def _user() -> str:
-    """Who runs the command; the number if the system has no name for them."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "unknown"

@@ -1,8 +1,9 @@
 """What the store owns of a line's life: its state and its registered location, taken back at a start.
 
 A change swaps the facts whole and leaves a journal record, so that neither a reload nor a restart
-undoes it. Configuration files hold only what is initial. Of two records about the same thing the
-later one counts, wherever it was kept (journal, database).
+undoes it; the feed of addresses is kept alongside. Configuration files hold only what is initial. Of
+two records about the same thing the later one counts, wherever it was kept (journal, database). What a
+new location must be like is said in `places`.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -10,17 +11,19 @@ from dataclasses import replace
 
 import orjson
 
-from policy.model import LineState, Location
+from policy.model import LineState
 from switch.call.exchange import Exchange
 from switch.console.commands import CommandRefused
+from switch.facts import feed
+from switch.facts.feed import Feed
 from switch.facts.line import UNCHANGED, LineLife
+from switch.facts.locations import Locations
+from switch.facts.registered import Registered
 from switch.facts.snapshot import Snapshot
 
 Build = Callable[[Mapping[str, LineLife]], Snapshot]
 Record = Mapping[str, object]
-
-# What orders two records about the same thing, by their kind.
-_ORDERED_BY = {"line_state": "at", "location": "version"}
+STATE, LOCATION = "line_state", "location"  # the kinds of records
 
 
 class LineLives:
@@ -29,13 +32,16 @@ class LineLives:
     def __init__(self, exchange: Exchange, build: Build) -> None:
         self._exchange = exchange
         self._build = build
-        self._last: dict[tuple[str, str], dict[str, object]] = {}  # by kind and line
+        self._states: dict[str, dict[str, object]] = {}  # the last record of each line
         self.lives: dict[str, LineLife] = {}
+        self.locations = Locations()
+        self.feed = Feed()
+        self.swapped: Callable[[], None] = lambda: None
 
     def restore(self, records: Iterable[Record]) -> None:
         """Take the records of the journal and of the database back, in any order."""
         for record in records:
-            if record.get("k") in _ORDERED_BY:
+            if record.get("k") in (STATE, LOCATION, *feed.KINDS):
                 self._take(dict(record))
         if self.lives:
             self.swap()
@@ -50,72 +56,72 @@ class LineLives:
         if known.state is LineState.TERMINATED:
             raise CommandRefused("terminated", f"line {line} is terminated for good")
         record: dict[str, object] = {
-            "k": "line_state",
+            "k": STATE,
             "line": line,
             "state": state.value,
             "clause": ground,
             "by": by,
             "at": at_ms,
         }
-        self._last.pop(("line_state", line), None)  # also when the wall clock was set back
+        self._states.pop(line, None)  # also when the wall clock was set back
         self._take(record)
         self._exchange.outbox.journal.append(orjson.dumps(record))
         self._exchange.outbox.note("line.state", line=line, state=state.value, clause=ground, by=by)
-        self.swap()
+        self.renew(line)
         if state in (LineState.TERMINATED, LineState.STOLEN):
             self._exchange.registrar.remove(line)
 
+    def register(self, registered: Registered) -> None:
+        """Keep a version of a line's location for good; `renew` puts it in force."""
+        self._keep_location(self.locations.keep(registered))
+        self._exchange.outbox.journal.append(orjson.dumps(registered.record()))
+
     def records(self) -> Iterator[bytes]:
         """Restate every life as it was told, for the head of a new journal segment."""
-        for record in self._last.values():
+        for record in self._states.values():
             yield orjson.dumps(record)
+        yield from self.locations.records()
+        for told in self.feed.records():
+            yield orjson.dumps(told)
 
     def swap(self) -> None:
         """Build the facts anew and use them from now on."""
         self.use(self._build(self.lives))
 
+    def renew(self, *lines: str) -> None:
+        """Use the facts with what happened to these lines from now on."""
+        self.use(self._exchange.facts.renewed({line: self.lives[line] for line in lines}))
+
     def use(self, facts: Snapshot) -> None:
         """Use facts that were built with these lives."""
         self._exchange.facts = facts
         self._exchange.authenticator.use(facts.ha1)
+        self.swapped()
 
     def _take(self, record: dict[str, object]) -> None:
         """Keep a record unless a later one about the same is known, or nobody can read it."""
-        kind, line = str(record["k"]), str(record["line"])
-        order = _ORDERED_BY[kind]
-        last = self._last.get((kind, line))
-        if last is not None and _number(last[order]) > _number(record[order]):
-            return
-        life = self.lives.get(line, UNCHANGED)
+        kind, line = str(record["k"]), str(record.get("line"))
         try:
-            told = _state(life, record) if kind == "line_state" else _place(life, record)
+            if kind in feed.KINDS:
+                self.feed.take(record)
+            elif kind == LOCATION:
+                self._keep_location(self.locations.take(record))
+            else:
+                self._take_state(line, record)
         except (KeyError, TypeError, ValueError) as error:
             self._exchange.outbox.note("line.unreadable", line=line, kind=kind, reason=repr(error))
+
+    def _take_state(self, line: str, record: dict[str, object]) -> None:
+        last = self._states.get(line)
+        if last is not None and _number(last["at"]) > _number(record["at"]):
             return
-        self.lives[line] = told
-        self._last[kind, line] = record
+        life, state = self.lives.get(line, UNCHANGED), LineState(str(record["state"]))
+        self.lives[line] = replace(life, state=state, ground=str(record.get("clause") or ""))
+        self._states[line] = record
 
-
-def _state(life: LineLife, record: Record) -> LineLife:
-    state = LineState(str(record["state"]))
-    return replace(life, state=state, ground=str(record.get("clause") or ""))
-
-
-def _place(life: LineLife, record: Record) -> LineLife:
-    """A registered location; an empty address says that there is none."""
-    address = record["address"]
-    if not address:
-        return replace(life, location=None, is_located=True)
-    if not isinstance(address, Mapping):
-        raise TypeError("an address is an object")
-    place = Location(
-        str(address["insee"]),
-        dict(address["civic"]),
-        int(_number(record["version"])),
-        validated=bool(record.get("validated")),
-        confirmed=record.get("confirmed_at") is not None,
-    )
-    return replace(life, location=place, is_located=True)
+    def _keep_location(self, newest: Registered) -> None:
+        life = self.lives.get(newest.line, UNCHANGED)
+        self.lives[newest.line] = replace(life, registered=newest)
 
 
 def _number(value: object) -> float:

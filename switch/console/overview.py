@@ -1,6 +1,7 @@
 """The switch at a glance: the status page, `status`, `doctor` and `drain`, of a running switch."""
 
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
@@ -10,6 +11,7 @@ from switch.call.record import calendar_of
 from switch.call.state import CallState
 from switch.clock import boottime
 from switch.console.commands import Args, UseCase
+from switch.console.whereabouts import place_of, stale_countries
 from switch.observe.status import CallStatus, LineCounts, LineStatus, Status, TrunkStatus
 from switch.sip.flow import Flow
 from switch.usage.reading import Reading
@@ -111,6 +113,7 @@ class Overview:
         if len(trunks) < 2:
             advice = "emergency calls have one way out: add a second carrier"
             found.append({"check": "carriers", "ok": False, "detail": "one", "advice": advice})
+        found += stale_countries(self._exchange.facts.networks, datetime.now(UTC).date())
         found += [
             {"check": "alarm", "ok": False, "detail": alarm, "advice": "the log tells since when"}
             for alarm in self._alarms()
@@ -149,6 +152,7 @@ class Overview:
             used_ms=reading.used_ms,
             live_ms=reading.live_ms,
             threshold_ms=reading.threshold_ms,
+            place=place_of(exchange.sightings.of(line_id)),
         )
 
 

@@ -28,5 +28,5 @@ def list_(
     if as_json:
         show.json(items)
         return
-    columns = ("line", "contact", "transport", "remote", "q", "expires_at", "user_agent")
+    columns = ("line", "contact", "transport", "remote", "q", "level", "expires_at", "user_agent")
     show.table(items, columns, empty="No phone is registered.")

@@ -18,7 +18,7 @@ _WIDTH_OF_FILES = 240
 
 #: Keys that hold UTC milliseconds or durations in milliseconds, wherever they occur.
 _TIMES = frozenset(
-    {"at", "start", "end", "answer", "since", "until", "expires_at", "occurred_at", "t"}
+    {"at", "start", "end", "answer", "since", "until", "expires_at", "occurred_at", "t", "deadline"}
 )
 
 
@@ -52,8 +52,13 @@ def mapping(value: object) -> dict[str, object]:
 
 def json(value: object) -> None:
     """Print one JSON value."""
-    sys.stdout.buffer.write(orjson.dumps(value, default=str, option=_INDENTED) + b"\n")
+    sys.stdout.buffer.write(json_text(value).encode())
     sys.stdout.buffer.flush()
+
+
+def json_text(value: object) -> str:
+    """One JSON value for people, with a line end."""
+    return orjson.dumps(value, default=str, option=_INDENTED).decode() + "\n"
 
 
 def error(slug: str, message: str, *, as_json: bool) -> None:

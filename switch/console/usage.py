@@ -10,6 +10,7 @@ from rich.table import Table
 
 from switch.console import show
 from switch.console.desk import DEFAULT_DATA, DEMO_CONFIG, Config, Data, Desk, Json
+from switch.console.person import By, person
 
 app = typer.Typer(help="Minutes against the fair-use threshold.", no_args_is_help=True)
 
@@ -43,6 +44,39 @@ def show_(
         raise typer.Exit(0) from None
 
 
+@app.command("adjust")
+def adjust(
+    context: typer.Context,
+    line: Annotated[str, typer.Argument(help="The line's id.")],
+    ms: Annotated[int, typer.Option("--ms", help="Milliseconds to add; negative takes away.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why, for the record.")],
+    by: By = "",
+    config: Config = DEMO_CONFIG,
+    data: Data = DEFAULT_DATA,
+    as_json: Json = False,
+) -> None:
+    """Correct a line's minutes of this cycle; what was announced stays announced."""
+    desk = Desk.of(context, config, data, as_json)
+    item = desk.ask_object("usage.adjust", line=line, ms=ms, reason=reason, by=by or person())
+    show.json(item) if as_json else show.pairs(item)
+
+
+@app.command("corrections")
+def corrections(
+    context: typer.Context,
+    line: Annotated[str, typer.Argument(help="The line's id.")],
+    config: Config = DEMO_CONFIG,
+    data: Data = DEFAULT_DATA,
+    as_json: Json = False,
+) -> None:
+    """List the corrections of a line's minutes, oldest first."""
+    items = Desk.of(context, config, data, as_json).ask_rows("usage.corrections", line=line)
+    if as_json:
+        show.json(items)
+        return
+    show.table(items, ("at", "cycle", "ms", "reason", "by", "id"), empty="None was made.")
+
+
 def _follow(desk: Desk, line: str, item: dict[str, object]) -> None:
     """Until interrupted; with --json one object after the other."""
     if desk.as_json:
@@ -71,6 +105,9 @@ def picture(usage: dict[str, object]) -> Table:
         "", ProgressBar(total=1.0, completed=min(share, 1.0), width=40, complete_style=tone)
     )
     grid.add_row("[dim]live[/]", f"[green]{show.span(live)}[/]" if live else "-")
+    if adjusted := _number(usage, "adjusted_ms"):
+        sign = "-" if adjusted < 0 else "+"
+        grid.add_row("[dim]corrected[/]", f"{sign}{show.span(abs(adjusted))}")
     grid.add_row("[dim]directions[/]", show.readable("by_direction_ms", usage.get("by_direction")))
     grid.add_row("[dim]crossed[/]", show.readable("crossed", usage.get("crossed")))
     return grid

@@ -7,19 +7,25 @@ few microseconds; reading the database is awaited.
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TypeVar
 
-from policy.engine import decide
 from policy.explain import as_dict
-from policy.model import CallRequest, LineState, ToFeature
 from switch.call.call import Call
-from switch.call.destination import destination_groups
 from switch.call.exchange import Exchange
 from switch.clock import boottime
+from switch.console.audit import Audit
 from switch.console.commands import Args, CommandRefused, UseCase
+from switch.console.contract import Contract
+from switch.console.feed import FeedDesk
 from switch.console.line_life import Build, LineLives
+from switch.console.minutes import Minutes
 from switch.console.overview import Overview, reading_of, state_of
+from switch.console.places import Places
+from switch.console.readiness import Readiness
+from switch.console.rehearsal import known_line, limits, rehearse
+from switch.console.whereabouts import Declarations, level_of, shown
 from switch.facts.line import LineLife
 from switch.routing.target import Target
 from switch.store.read import Reader, StoreUnavailableError
+from switch.store.read_audit import AuditReader
 
 T = TypeVar("T")
 
@@ -44,11 +50,24 @@ class UseCases:
         self._origin = origin
         self.overview = Overview(exchange, perform, listening, alarms)
         self.lives = LineLives(exchange, rebuild)
+        self._contract = Contract(exchange, self.lives, perform)
+        self.places = Places(exchange, self.lives, reader, perform)
+        self._feed = FeedDesk(exchange, self.lives.feed, perform)
+        self._readiness = Readiness(exchange, self.lives, self.places)
+        self._declarations = Declarations(exchange, perform)
+        self.minutes = Minutes(exchange, reader)
 
     def table(self) -> dict[str, UseCase]:
         """The commands by name."""
         return {
             **self.overview.table(),
+            **self._declarations.table(),
+            **self.places.table(),
+            **self._contract.table(),
+            **self._feed.table(),
+            **self._readiness.table(),
+            **self.minutes.table(),
+            "usage.adjust": self.usage_adjust,
             "explain.call": self.explain_call,
             "reg.list": self.reg_list,
             "call.list": self.call_list,
@@ -57,30 +76,24 @@ class UseCases:
             "cdr.list": self.cdr_list,
             "line.list": self.line_list,
             "line.show": self.line_show,
-            "line.suspend": self.line_suspend,
-            "line.resume": self.line_resume,
-            "line.terminate": self.line_terminate,
-            "usage.show": self.usage_show,
-            "emergency.log": self.emergency_log,
+            **Audit(AuditReader(self._reader)).table(),
             "notice.list": self.notice_list,
         }
 
     def explain_call(self, args: Args) -> object:
         """The decision for a call that nobody places, by the engine that live calls use."""
-        exchange = self._exchange
         line = self._line(args)
-        now = boottime()
-        at = args.get("at")
-        when = at / 1000 if isinstance(at, int) else exchange.wall(now)
-        source = str(args.get("source_ip") or self._source_of(line, now))
-        request = CallRequest(dialled=str(args["dial"]), line=line, source_ip=source, at=when)
-        decision = decide(request, exchange.facts.policy_facts(line, source, when), exchange.rules)
-        answer = as_dict(decision)
-        groups: list[tuple[Target, ...]] = []
-        if not isinstance(decision.destination, ToFeature):
-            groups = destination_groups(exchange, decision, line, "explain", when, now)
-        answer["targets"] = [_shown(target) for group in groups for target in group]
-        return answer
+        found = rehearse(self._exchange, args, line, "explain")
+        request = found.request
+        steps = [*found.decision.steps, *limits(self._exchange, found)]
+        return {
+            "line": line,
+            "dialled": request.dialled,
+            "source_ip": request.source_ip,
+            **as_dict(found.decision),
+            "steps": steps,
+            "targets": [_shown(target) for target in found.targets],
+        }
 
     # -- registrations and calls ---------------------------------------------------------------
 
@@ -100,6 +113,7 @@ class UseCases:
                 "expires_at": round(exchange.wall(binding.expires_at) * 1000),
                 "user_agent": binding.user_agent,
                 "source": binding.source,
+                "level": level_of(exchange, binding, now),
             }
             for line in lines
             for binding in exchange.registrar.bindings(line, now)
@@ -162,15 +176,6 @@ class UseCases:
         )
         return [cdr.as_json() for cdr in found if until is None or cdr.end < until]
 
-    async def emergency_log(self, args: Args) -> object:
-        """Emergency attempts."""
-        line, since = _text(args, "line"), _number(args, "since")
-        return [
-            entry.as_json()
-            for entry in await _read(self._reader.emergency_log())
-            if line in (None, entry.line) and (since is None or entry.at >= since)
-        ]
-
     async def notice_list(self, args: Args) -> object:
         """What customers were told, or are to be told."""
         return [each.as_json() for each in await _read(self._reader.notices(_text(args, "line")))]
@@ -189,6 +194,7 @@ class UseCases:
                     "number": line.number,
                     "account": line.account,
                     "state": line.state.value,
+                    "location": self.places.state_of(line).value,
                     "registered": bool(self._exchange.registrar.bindings(line.id, now)),
                     "used_ms": reading.used_ms,
                     "threshold_ms": reading.threshold_ms,
@@ -200,7 +206,8 @@ class UseCases:
         """One line, and where each of its values comes from."""
         line = self._exchange.facts.lines[self._line(args)]
         place = line.policy.location
-        bindings = self._exchange.registrar.bindings(line.id, boottime())
+        now = boottime()
+        bindings = self._exchange.registrar.bindings(line.id, now)
         return {
             "line": line.id,
             "number": line.number,
@@ -208,57 +215,30 @@ class UseCases:
             "state": line.state.value,
             "ground": line.policy.ground,
             "site": line.site,
-            "location": None
-            if place is None
-            else {"insee": place.insee, "civic": dict(place.civic), "version": place.version},
+            "location": None if place is None else self.places.shown(line.id),
             "permissions": sorted(str(each) for each in line.policy.permissions),
             "contacts": [str(binding.contact) for binding in bindings],
-            "usage": self.usage_show(args),
+            "whereabouts": shown(self._exchange, line, now),
+            "usage": self.minutes.show(args),
             "origins": {**self._origin(line.id), **_owned(line.life)},
         }
 
-    def line_suspend(self, args: Args) -> object:
-        """Suspend under a ground of 2(k)."""
-        return self._change(args, LineState.SUSPENDED, str(args["ground"]))
-
-    def line_resume(self, args: Args) -> object:
-        """Back to active."""
-        return self._change(args, LineState.ACTIVE, "")
-
-    def line_terminate(self, args: Args) -> object:
-        """End the line's contract."""
-        return self._change(args, LineState.TERMINATED, str(args.get("ground") or "2(l)"))
-
-    def usage_show(self, args: Args) -> object:
-        """Minutes of the present cycle, live calls included."""
-        reading = reading_of(self._exchange, self._line(args), boottime())
-        return reading.as_json()
+    def usage_adjust(self, args: Args) -> object:
+        """Correct a line's minutes; a threshold that this reaches is told at once."""
+        done = self.minutes.adjust(args)
+        self._perform()
+        return done
 
     # -- inside --------------------------------------------------------------------------------
 
     def _line(self, args: Args) -> str:
-        line = str(args["line"])
-        if line not in self._exchange.facts.lines:
-            raise CommandRefused("unknown_line", f"there is no line {line}")
-        return line
-
-    def _source_of(self, line: str, now: float) -> str:
-        """Where the line's phone is registered from, else nowhere known."""
-        bindings = self._exchange.registrar.bindings(line, now)
-        return bindings[0].source if bindings else "127.0.0.1"
+        return known_line(self._exchange, args)
 
     def _find_call(self, args: Args) -> Call:
         call = self._exchange.calls.get(str(args["call_id"]))
         if call is None:
             raise CommandRefused("unknown_call", f"there is no live call {args['call_id']}")
         return call
-
-    def _change(self, args: Args, state: LineState, ground: str) -> object:
-        at_ms = round(self._exchange.wall(boottime()) * 1000)
-        line = self._line(args)
-        self.lives.change(line, state, ground, str(args.get("by") or "operator"), at_ms)
-        self._perform()
-        return {"line": line, "state": state.value, "ground": ground, "since": at_ms}
 
     def _call(self, call: Call, now: float) -> dict[str, object]:
         exchange, record = self._exchange, call.record
@@ -289,7 +269,11 @@ async def _read(query: Awaitable[T]) -> T:
 def _owned(life: LineLife) -> dict[str, str]:
     """What of a line comes from the store, and no longer from the file."""
     owned = {} if life.state is None else {"state": "store", "ground": "store"}
-    return owned | ({"location": "store"} if life.is_located else {})
+    if life.is_located:
+        owned["location"] = "store"
+        if life.registered is not None and life.registered.site != life.registered.filed_site:
+            owned["site"] = "store"
+    return owned
 
 
 def _shown(target: Target) -> dict[str, object]:
@@ -298,6 +282,7 @@ def _shown(target: Target) -> dict[str, object]:
         bodies.append("application/pidf+xml")
     return {
         "trunk": target.label,
+        "profile": target.profile,
         "request_uri": target.request_uri,
         "headers": dict(target.headers),
         "body_types": bodies,

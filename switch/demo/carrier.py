@@ -71,6 +71,10 @@ class Carrier:
 
     # -- what the transports bring ----------------------------------------------------------------
 
+    def can_wait(self, data: bytes) -> bool:
+        """Nothing goes first here."""
+        return False
+
     def on_datagram(self, data: bytes, flow: Flow, at: float) -> None:
         """A datagram (DatagramSink)."""
         if is_keepalive(data) or is_stun(data):

@@ -1,5 +1,6 @@
 """`vigie demo`: the simulated carrier, calls from it, and the tour."""
 
+import contextlib
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from switch.demo.control import CARRIER_SOCKET, Control
+from switch.demo.control import CARRIER_SOCKET, SWITCH_SOCKET, Control
 from switch.demo.options import DEFAULT_CONFIG, DEFAULT_DATA, Config, Data, Json, fail, print_json
 
 _POLL_S = 0.1
@@ -43,6 +44,12 @@ class _Desk:
         as_json: Json = False,
     ) -> None:
         """Show the simulated carrier; make a port of it fail, or work again."""
+        listening = self._ask(data, "status", {}, as_json=as_json)["listening"]
+        ports = {int(str(address).rpartition(":")[2]) for address in _list(listening)}
+        for port in (*(refuse or ()), *(accept or ())):
+            if port not in ports:
+                told = f"the carrier has no port {port}, but {', '.join(map(str, sorted(ports)))}"
+                fail("bad_args", told, as_json=as_json, code=2)
         for port in refuse or ():
             self._ask(data, "refuse", {"port": port}, as_json=as_json)
         for port in accept or ():
@@ -81,8 +88,9 @@ class _Desk:
             typer.Option("--seconds", help="Hang up after this time; stays until then."),
         ] = None,
         via: Annotated[
-            str, typer.Option("--via", help="The switch's UDP address.")
-        ] = "127.0.0.1:5060",
+            str | None,
+            typer.Option("--via", help="UDP address to call (default: the running switch's)."),
+        ] = None,
         config: Config = DEFAULT_CONFIG,
         data: Data = DEFAULT_DATA,
         as_json: Json = False,
@@ -92,6 +100,9 @@ class _Desk:
         With --seconds it returns when the call has ended. Exit code 1 if nobody answered.
         """
         headers = dict(_header(text, as_json=as_json) for text in header or ())
+        via = via or self._switch(data)
+        if not via.rpartition(":")[2].isdigit():
+            fail("bad_args", f"--via {via}: expected address:port", as_json=as_json, code=2)
         args = {"from": caller, "to": to, "headers": headers, "seconds": seconds, "via": via}
         call = self._ask(data, "call.place", args, as_json=as_json)
         try:
@@ -124,6 +135,17 @@ class _Desk:
             time.sleep(_POLL_S)
             call = self._ask(data, "call.show", {"call_id": call["call_id"]}, as_json=as_json)
         return call
+
+    def _switch(self, data: Path) -> str:
+        """Where the switch of this data directory listens on UDP; the usual place if it can't say."""
+        with contextlib.suppress(*self._control.failures):
+            status = self._control.ask(data / SWITCH_SOCKET, "status", {})
+            listening = status["listening"] if isinstance(status, dict) else []
+            for address in _list(listening):
+                transport, _, where = str(address).partition(" ")
+                if transport == "UDP":
+                    return where
+        return "127.0.0.1:5060"
 
     def _ask(
         self, data: Path, command: str, args: Mapping[str, object], *, as_json: bool

@@ -5,11 +5,13 @@ Each check yields the key of the offending value, in vigie.toml, and what is wro
 
 from collections.abc import Callable, Iterable, Iterator
 
+from switch.facts import address
 from switch.facts.line import extension_of
 from switch.facts.settings import Definitions, LineSettings, LocationSettings
 
 Key = tuple[str | int, ...]
 Complaint = tuple[Key, str]
+_DEFAULT: Key = ("emergency", "default_location")
 
 
 def complaints(
@@ -76,16 +78,35 @@ def _extensions(
 
 
 def _places(settings: Definitions, french: frozenset[str]) -> Iterator[Complaint]:
-    buildings: list[tuple[Key, LocationSettings]] = [
-        (("emergency", "default_location"), settings.default_location)
-    ]
-    buildings += [(("site", n), site) for n, site in enumerate(settings.sites)]
-    buildings += [
-        (("line", n, "location"), line.location)
-        for n, line in enumerate(settings.lines)
-        if isinstance(line.location, LocationSettings)
-    ]
-    for key, building in buildings:
+    for key, building in _buildings(settings):
         if building.civic.get("country") not in french:
             known = ", ".join(sorted(french))
             yield (*key, "civic"), f"country is one that French emergency services cover: {known}"
+
+
+def contradictions(settings: Definitions) -> Iterator[Complaint]:
+    """Addresses that the official geography contradicts. A check refuses them; a start takes them as
+    not validated, since no table of ours may keep emergency calls from being carried."""
+    for key, building in _buildings(settings):
+        for found in address.problems(building.insee, building.civic):
+            if not found.is_missing:
+                yield (*key, found.key), found.message
+
+
+def doubts(settings: Definitions) -> Iterator[Complaint]:
+    """Addresses that are to be looked at: incomplete ones are not validated, others look odd."""
+    for key, building in _buildings(settings):
+        if key != _DEFAULT and building.validated:
+            for found in address.problems(building.insee, building.civic):
+                if found.is_missing:
+                    yield (*key, found.key), f"{found.message}: not a validated address"
+        if doubt := address.doubt(building.insee, building.civic):
+            yield (*key, "civic"), doubt
+
+
+def _buildings(settings: Definitions) -> Iterator[tuple[Key, LocationSettings]]:
+    yield _DEFAULT, settings.default_location
+    yield from ((("site", n), site) for n, site in enumerate(settings.sites))
+    for n, line in enumerate(settings.lines):
+        if isinstance(line.location, LocationSettings):
+            yield ("line", n, "location"), line.location

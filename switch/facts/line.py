@@ -3,41 +3,38 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import date
 
 from policy import model
+from switch.facts.address import is_valid
+from switch.facts.registered import Registered, Source
 from switch.facts.settings import (
     CappedClass,
     CapSettings,
     LineSettings,
     LocationSettings,
+    Plan,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Sighting:
-    """A country that was declared or reported for a line at UTC seconds `at`."""
-
-    country: str
-    at: float
 
 
 @dataclass(frozen=True, slots=True)
 class LineLife:
     """What happened to a line since it was first seen; None leaves the file's initial value.
 
-    `location` is the last registered one; `is_located` tells "no validated address" (True, None)
-    from "never changed" (False, None). `usual` maps networks to when they were last registered from
-    (UTC seconds). `ha1` holds rotated secrets by algorithm.
+    `registered` is the newest version of its location; one that came from a file tells only when it was
+    first seen and whether the customer confirmed it. `ha1` holds rotated secrets by algorithm. Where
+    its phone was seen is in `whereabouts`.
     """
 
     state: model.LineState | None = None
     ground: str = ""
-    location: model.Location | None = None
-    is_located: bool = False
-    declared: Sighting | None = None
-    device_report: Sighting | None = None
-    usual: Mapping[str, float] = field(default_factory=dict)
+    registered: Registered | None = None
     ha1: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def is_located(self) -> bool:
+        """Whether the store owns the location, and the file's is initial only."""
+        return self.registered is not None and self.registered.source is Source.STORE
 
 
 UNCHANGED = LineLife()
@@ -47,12 +44,16 @@ UNCHANGED = LineLife()
 class Line:
     """A line: what the policy sees of it, and what only the switch needs.
 
-    `extension` is "" when it has none; `ha1` maps digest algorithms to hashes and is never shown.
+    `site` is where it is, `filed_site` where the file has it; `confirmed_on` is when the customer
+    confirmed the file's location. `extension` is "" when it has none; `ha1` maps digest algorithms to
+    hashes and is never shown.
     """
 
     id: str
     account: str
     site: str
+    filed_site: str
+    confirmed_on: date | None
     number: str
     extension: str
     policy: model.Line
@@ -61,6 +62,7 @@ class Line:
     caps: Mapping[CappedClass, CapSettings]
     device_model: str
     ha1: Mapping[str, str] = field(repr=False)
+    plan: Plan = "unlimited"
 
     @property
     def state(self) -> model.LineState:
@@ -69,22 +71,25 @@ class Line:
 
 
 def location_of(settings: LocationSettings) -> model.Location:
-    """A building as the policy sees it."""
-    return model.Location(settings.insee, settings.civic, validated=settings.validated)
+    """A building as the policy sees it: validated if the geography agrees and the file doesn't object."""
+    validated = settings.validated and is_valid(settings.insee, settings.civic)
+    return model.Location(settings.insee, settings.civic, validated=validated)
 
 
 def build_line(
     settings: LineSettings,
-    site: model.Location,
+    places: Mapping[str, model.Location],
     default: model.Location,
     life: LineLife,
     realm: str,
 ) -> Line:
     """Join a line's definition with its life.
 
-    `site` and `default` are locations that many lines share; `realm` is that of the hashes.
+    `places` are the locations of the sites, by id; many lines share them and `default`. `realm` is
+    that of the hashes.
     """
     state = settings.state if life.state is None else life.state
+    site = _site_of(settings, life, places)
     seen = model.Line(
         id=settings.id,
         account=settings.account,
@@ -92,14 +97,16 @@ def build_line(
         state=state,
         ground=settings.ground if life.state is None else life.ground,
         permissions=settings.permissions,
-        location=life.location if life.is_located else _initial_location(settings, site),
-        site_location=site,
+        location=_location(settings, life, places[settings.site]),
+        site_location=places[site],
         default_location=default,
     )
     return Line(
         id=settings.id,
         account=settings.account,
-        site=settings.site,
+        site=site,
+        filed_site=settings.site,
+        confirmed_on=settings.location_confirmed,
         number=settings.number,
         extension=extension_of(settings),
         policy=seen,
@@ -108,12 +115,56 @@ def build_line(
         caps=settings.caps,
         device_model=settings.device_model,
         ha1=life.ha1 or _ha1_of(settings, realm),
+        plan=settings.plan,
     )
+
+
+def relive(line: Line, life: LineLife, places: Mapping[str, model.Location]) -> Line:
+    """The line after something happened to it. What the file says of it stays as it was built."""
+    site, location = line.site, _remembered(line.policy.location, life)
+    if life.registered is not None and life.is_located:
+        location = life.registered.location
+        site = life.registered.site if life.registered.site in places else line.filed_site
+    seen = replace(
+        line.policy,
+        state=line.policy.state if life.state is None else life.state,
+        ground=line.policy.ground if life.state is None else life.ground,
+        location=location,
+        site_location=places.get(site, line.policy.site_location),
+    )
+    return replace(line, site=site, policy=seen, life=life, ha1=life.ha1 or line.ha1)
 
 
 def extension_of(settings: LineSettings) -> str:
     """What the account's other lines dial: as configured, else the id if it is all digits."""
     return settings.extension or (settings.id if settings.id.isdigit() else "")
+
+
+def _site_of(settings: LineSettings, life: LineLife, places: Mapping[str, model.Location]) -> str:
+    """The site that the line was moved to, as long as there is one; else the file's."""
+    moved = life.registered.site if life.registered is not None and life.is_located else ""
+    return moved if moved in places else settings.site
+
+
+def _location(
+    settings: LineSettings, life: LineLife, site: model.Location
+) -> model.Location | None:
+    """The store's location, else the file's with what is remembered of it."""
+    if life.registered is not None and life.is_located:
+        return life.registered.location
+    return _remembered(_initial_location(settings, site), life)
+
+
+def _remembered(initial: model.Location | None, life: LineLife) -> model.Location | None:
+    registered = life.registered
+    if registered is None or initial is None:
+        return initial
+    return replace(
+        initial,
+        version=registered.version,
+        confirmed=registered.confirmed_at is not None,
+        registered_at=registered.at / 1000,
+    )
 
 
 def _initial_location(settings: LineSettings, site: model.Location) -> model.Location | None:

@@ -3,16 +3,21 @@
 A row names a country, or says that the address proves nothing (VPN, hosting). Countries are ISO
 codes of their own for overseas France (RE, GP...), so a code is looked up in the French set and
 never compared with "FR". The table and the database are one signal.
+An address that many networks use (RFC 1918, RFC 6598...) proves nothing, unless a row says otherwise.
+Each source has a version (digest and date), which goes with the signal into the audit.
 Deliberately absent: any look-up over the network, and autonomous system numbers.
 """
 
 import csv
 import ipaddress
 import socket
+import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from hashlib import sha256
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 
 import maxminddb
 
@@ -21,6 +26,10 @@ from policy.model import Says, Signal
 # What a row may say of its addresses; only "access" tells where the phone is.
 KINDS = frozenset({"access", "vpn", "hosting"})
 COLUMNS = ("network", "country", "kind", "name")
+PRIVATE: Final = "private"
+UNKNOWN: Final = "unknown"
+# Every address of a phone is looked up again and again; beyond this many the memory starts anew.
+_REMEMBERED: Final = 65_536
 T = TypeVar("T")
 _MAPPED = b"\0" * 10 + b"\xff\xff"  # IPv4 in IPv6, RFC 4291 §2.5.5.2
 
@@ -42,12 +51,14 @@ class NetworkError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What is known of a network: ISO country ("" = unknown), kind of access, and a name."""
+    """What is known of a network: ISO country ("" = unknown), kind of access, a name, and the version
+    of the table or database that says so."""
 
     network: str
     country: str
     kind: str = "access"
     name: str = ""
+    source: str = ""
 
 
 def packed(address: str) -> bytes | None:
@@ -94,30 +105,68 @@ class PrefixTable(Generic[T]):
         return None
 
 
+# RFC 1918, RFC 6598 (carriers' NAT), RFC 3927, RFC 4193, RFC 4291 §2.5.6.
+_PRIVATE = PrefixTable(
+    (network, Place(network, "", PRIVATE))
+    for network in (
+        "10.0.0.0/8",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "100.64.0.0/10",
+        "169.254.0.0/16",
+        "fc00::/7",
+        "fe80::/10",
+    )
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Networks:
-    """Places by address; `french` holds the ISO codes that count as France for emergency calls."""
+    """Places by address; `french` holds the ISO codes that count as France for emergency calls.
+
+    `database_version` names the country database in signals. What an address says is remembered for
+    as long as these networks are in force: reading an MMDB costs more than all else of a decision.
+    """
 
     french: frozenset[str]
     table: PrefixTable[Place] = field(default_factory=lambda: PrefixTable(()))
     database: CountryDatabase | None = None
+    database_version: str = ""
+    _signals: dict[str, Signal] = field(default_factory=dict, repr=False, compare=False)
 
     def place(self, address: str) -> Place | None:
         """What is known of an address, None when nothing is."""
-        found = self.table.find(address)
-        if found is None and self.database is not None and packed(address) is not None:
-            country = _country_of(self.database.get(address))
-            return Place(address, country, name="mmdb") if country else None
-        return found
+        found = self.table.find(address) or _PRIVATE.find(address)
+        number = packed(address)
+        if found is not None or number is None or self.database is None:
+            return found
+        try:
+            record = self.database.get(str(ipaddress.ip_address(number)))
+        except (ValueError, LookupError, RuntimeError, struct.error):
+            return None  # IPv6 asked of an IPv4 database, or a damaged one: nothing is known
+        country = _country_of(record)
+        return Place(address, country, source=self.database_version) if country else None
 
     def signal(self, address: str) -> Signal:
         """The source_country signal of an address: "DE", "DE vpn", or "unknown" that says nothing."""
+        signal = self._signals.get(address)
+        if signal is None:
+            if len(self._signals) >= _REMEMBERED:
+                self._signals.clear()
+            signal = self._signals[address] = self._signal(address)
+        return signal
+
+    def _signal(self, address: str) -> Signal:
         place = self.place(address)
-        if place is None or not place.country:
-            return Signal("source_country", place.kind if place else "unknown", Says.NOTHING)
+        if place is None:
+            return Signal("source_country", UNKNOWN, Says.NOTHING, source=self.database_version)
+        says, value = Says.NOTHING, place.kind
         if place.kind != "access":
-            return Signal("source_country", f"{place.country} {place.kind}", Says.NOTHING)
-        return Signal("source_country", place.country, self.says(place.country))
+            value = f"{place.country} {place.kind}".strip()
+        else:
+            value = place.country or UNKNOWN
+            says = self.says(value) if place.country else Says.NOTHING
+        return Signal("source_country", value, says, source=place.source)
 
     def says(self, country: str) -> Says:
         """What being in a country means for an emergency call."""
@@ -134,18 +183,35 @@ def _country_of(record: object) -> str:
     return country if isinstance(country, str) else ""
 
 
-def open_database(path: Path) -> CountryDatabase:
-    """Read a whole MMDB into memory, so that no call waits for a disk. Raises OSError, ValueError."""
+def open_database(path: Path) -> tuple[CountryDatabase, str]:
+    """Read a whole MMDB into memory, so that no call waits for a disk; also its version.
+
+    Raises OSError, ValueError.
+    """
     try:
-        return maxminddb.open_database(path, maxminddb.MODE_MEMORY)
+        reader = maxminddb.open_database(path, maxminddb.MODE_MEMORY)
     except maxminddb.InvalidDatabaseError as error:
         raise ValueError(str(error)) from error
+    built = datetime.fromtimestamp(reader.metadata().build_epoch, UTC)
+    return reader, version_of(path, built)
 
 
-def read_csv(text: str) -> list[tuple[str, Place]]:
+def days_old(version: str, today: date) -> int:
+    """How old the file of a version is; 0 for none."""
+    made = version.rpartition(" ")[2]
+    return (today - date.fromisoformat(made)).days if made else 0
+
+
+def version_of(path: Path, made: datetime | None = None, name: str = "") -> str:
+    """A file's version: its name (or another), the head of its SHA-256, the day it was made (UTC)."""
+    made = made or datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    return f"{name or path.name} {sha256(path.read_bytes()).hexdigest()[:8]} {made:%Y-%m-%d}"
+
+
+def read_csv(text: str, source: str = "") -> list[tuple[str, Place]]:
     """The rows of a networks table: network,country,kind,name under a line of headings.
 
-    Lines that start with # are comments. Raises NetworkError.
+    Lines that start with # are comments. `source` is the version of the table. Raises NetworkError.
     """
     rows: list[tuple[str, Place]] = []
     seen: set[str] = set()
@@ -159,7 +225,7 @@ def read_csv(text: str) -> list[tuple[str, Place]]:
                 raise NetworkError(number, f"the columns are {','.join(COLUMNS)}")
             headings_read = True
             continue
-        place = _row(number, cells)
+        place = _row(number, cells, source)
         if place.network in seen:
             raise NetworkError(number, f"{place.network} stands twice")
         seen.add(place.network)
@@ -167,7 +233,7 @@ def read_csv(text: str) -> list[tuple[str, Place]]:
     return rows
 
 
-def _row(number: int, cells: list[str]) -> Place:
+def _row(number: int, cells: list[str], source: str) -> Place:
     if len(cells) != len(COLUMNS):
         raise NetworkError(number, f"{len(cells)} columns instead of {len(COLUMNS)}")
     network, country, kind, name = cells
@@ -179,4 +245,4 @@ def _row(number: int, cells: list[str]) -> Place:
         raise NetworkError(number, f"{country!r} is not a two-letter ISO country code")
     if kind not in KINDS:
         raise NetworkError(number, f"kind is one of {', '.join(sorted(KINDS))}")
-    return Place(network, country, kind, name)
+    return Place(network, country, kind, name, source)

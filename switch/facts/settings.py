@@ -22,7 +22,7 @@ from pydantic import (
 
 from policy.account_state import DEFAULT_PERMISSIONS, NEVER_FORBIDDEN
 from policy.model import LineState, NumberClass
-from switch.settings import E164, Identifier, Network, Secret, Section
+from switch.settings import E164, Identifier, MailAddress, Network, Secret, Section
 
 # RFC 4119 and RFC 5139 element names, and the ADDCODE of the latter.
 CIVIC_ELEMENTS = frozenset(
@@ -88,11 +88,15 @@ class AccountSettings(Section):
 
 
 class SiteSettings(LocationSettings):
-    """A building where lines are registered, and the public networks that its phones come from."""
+    """A building where lines are registered, and the public networks that its phones come from.
+
+    `contacts` (reception, security) are told by mail of an emergency call from here.
+    """
 
     id: Identifier
     name: str = ""
     networks: tuple[Network, ...] = ()
+    contacts: tuple[MailAddress, ...] = ()
 
 
 class CapSettings(Section):
@@ -111,6 +115,9 @@ class CapSettings(Section):
             raise ValueError("a cap in euros needs euros_per_minute")
         return self
 
+
+# How a line's calls are billed; a call keeps the plan that it was answered under.
+Plan = Literal["unlimited", "per_minute"]
 
 # Only these classes cost enough per minute to be capped; emergency can never be.
 CappedClass = Literal["international", "premium", "special_paid", "mobile"]
@@ -132,7 +139,9 @@ class LineSettings(Section):
 
     The SIP user is `id`. `location` is "site" (the site's address, the usual case), "none" (no
     validated address yet) or a building of its own; `place` adds floor, room or access to the
-    site's address. `ha1` and `ha1_sha256` replace `password` where only hashes are kept.
+    site's address. `location_confirmed` is the day on which the customer confirmed what the file says;
+    without it a new line is unconfirmed, and its customer is reminded. `ha1` and `ha1_sha256` replace
+    `password` where only hashes are kept.
     """
 
     id: Identifier
@@ -147,8 +156,10 @@ class LineSettings(Section):
     ground: str = ""
     location: LineLocation = "site"
     place: Civic = Field(default_factory=dict)
+    location_confirmed: date | None = None
     permissions: frozenset[NumberClass] = DEFAULT_PERMISSIONS
     channels: int = Field(default=4, ge=1)
+    plan: Plan = "unlimited"
     caps: Mapping[CappedClass, CapSettings] = Field(default_factory=dict)
     device_model: str = ""
 

@@ -19,14 +19,16 @@ from pathlib import Path
 
 from switch.media.catalogue import Announcement, Catalogue, announcements
 from switch.media.process import WorkerProcess
+from switch.media.sounds import find_stale
 from switch.media.speech import SpeechProcess
 
 CALLS_PER_WORKER = 4
 """A compile-time limit of the pjsua2 wheel."""
 
-TICK_S = 0.25
-SILENCE_LIMIT_S = 3.0
-"""Six heartbeats. Shorter would cut calls when the machine is merely busy."""
+TICK_S = 0.1
+SILENCE_LIMIT_S = 1.5
+"""Six heartbeats. Shorter would cut calls when the machine is merely busy; longer keeps a caller
+who is abroad waiting for a warning that a hung worker will never speak."""
 START_LIMIT_S = 15.0
 LEASE_GRACE_S = 15.0
 """A lease whose INVITE has not reached the worker by then was forgotten by the core."""
@@ -121,9 +123,15 @@ class Pool:
         self.tick()
 
     def speak(self, wanted: Iterable[Announcement]) -> None:
-        """Have `wanted` (such as 933 read-backs) generated in the background."""
+        """Have `wanted` (such as 933 read-backs) generated in the background.
+
+        An old sound of the same name is gone at once: no address is better than a wrong one.
+        """
         if not self.unavailable:
-            self._speech.want(wanted)
+            stale = find_stale(self.options.cache, wanted)
+            for each in stale:
+                (self.options.cache / f"{each.name}.wav").unlink(missing_ok=True)
+            self._speech.want(stale)
 
     def acquire(self, announcement: str, urgent: bool = False) -> tuple[str, int] | None:
         """Address and port of a worker that will play `announcement` (names joined by

@@ -28,7 +28,7 @@ from switch.media.lifeline import die_with
 from switch.media.pjsua import pj
 from switch.media.playback import SILENT_PEER_S, Ending, Mode, Order, Playback, State
 
-HEARTBEAT_S = 0.5
+HEARTBEAT_S = 0.25
 _POLL_MS = 20
 _WATCH_S = 5.0
 EXIT_NO_PJSUA2 = 3

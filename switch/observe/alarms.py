@@ -18,6 +18,13 @@ class _Rise:
 
 
 _RAISED_BY = {
+    "emergency.failed": _Rise(
+        "emergency", "P1: emergency calls fail. The last one (call {call_id}) tried: {tried}."
+    ),
+    "nodes.unreadable": _Rise(
+        "nodes",
+        "Minutes of the other nodes can't be read ({reason}): their calls stand still here.",
+    ),
     "journal.failing": _Rise(
         "journal", "The journal can't be written ({error}): a restart would lose calls."
     ),
@@ -32,16 +39,36 @@ _RAISED_BY = {
     "config.refused": _Rise(
         "config", "The configuration files have errors; the one before is in force."
     ),
+    "config.rolled_back": _Rise(
+        "config",
+        "An earlier configuration ({id}) is in force: the next apply or restart takes the files.",
+    ),
+    "config.not_kept": _Rise("kept", "The configuration can't be kept for a rollback: {reason}."),
     "overload.started": _Rise("overload", "Overload: new calls are refused, emergency calls not."),
     "trunk.down": _Rise("trunk {trunk}", "Carrier {trunk} is down: {reason}."),
+    "trunk.tls_refused": _Rise("tls {trunk}", "TLS to carrier {trunk} fails: {reason}."),
+    "emergency.trunk_silent": _Rise(
+        "emergency trunk {trunk}",
+        "Emergency calls try carrier {trunk} last: it doesn't answer ({reason}).",
+    ),
+    "emergency.routes_unusable": _Rise(
+        "routes", "Emergency calls go without the routing table (profile A): {reason}."
+    ),
     "switch.task_failed": _Rise("task {task}", "The task {task} failed and was started again."),
 }
 _CLEARED_BY = {
     "journal.recovered": "journal",
+    "nodes.readable": "nodes",
     "store.recovered": "store",
+    "emergency.answered": "emergency",
     "media.worker_ready": "media",
+    "media.sounds_generated": "sounds",
+    "store.accepted": "rejected",
     "config.applied": "config",
     "overload.ended": "overload",
+    "emergency.trunk_answers": "emergency trunk {trunk}",
+    "emergency.routes_loaded": "routes",
+    "trunk.tls_accepted": "tls {trunk}",
     "trunk.up": "trunk {trunk}",
     "trunk.removed": "trunk {trunk}",
 }

@@ -44,9 +44,21 @@ COUNTERS = (
     Described("calls", "Calls that ended, by the slug of their ending", ("ending",)),
     Described("policy_decisions", "Decisions, by the rule that decided", ("rule", "outcome")),
     Described(
-        "emergency_calls", "Emergency calls, by the audit word of the decision", ("outcome",)
+        "emergency_calls",
+        "Emergency calls that ended: answered, cancelled, blocked, failed",
+        ("outcome",),
+    ),
+    Described("emergency_verdicts", "The same by the audit word of the decision", ("verdict",)),
+    Described(
+        "emergency_attempts",
+        "Routes tried by emergency calls: answered, refused, silent, cancelled",
+        ("trunk", "outcome"),
+    ),
+    Described(
+        "emergency_failovers", "Emergency calls answered by a later route, by it", ("trunk",)
     ),
     Described("announcements", "Announcements asked for", ("name", "outcome")),
+    Described("notices", "Notices that were settled, by outcome", ("channel", "state")),
     Described("usage_thresholds", "Fair-use thresholds crossed", ("percentage",)),
 )
 
@@ -69,8 +81,13 @@ GAUGES = (
     Described("draining", "1 while no new calls are taken"),
 )
 
-#: Upper bounds in seconds of `call_setup_seconds`: INVITE received to the first 18x or 200.
+#: Upper bounds in seconds of both histograms: INVITE received to the first 18x or 200.
 SETUP_BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+HISTOGRAMS = {
+    "call_setup": "Answered calls: INVITE received to the first 18x or 200",
+    "emergency_setup": "Emergency calls that rang or were answered: the same",
+}
 
 #: Values of the gauges at one moment: name -> label values -> number.
 Readings = Mapping[str, Mapping[Labels, float]]
@@ -109,7 +126,7 @@ class Metrics(Collector):
         self._read_gauges = read_gauges
         self._read_totals = read_totals
         self._counters: dict[str, Counter[Labels]] = {d.name: Counter() for d in COUNTERS}
-        self._setup = _Histogram()
+        self._setup = {name: _Histogram() for name in HISTOGRAMS}
         self._registry = CollectorRegistry()
         self._registry.register(self)
 
@@ -121,10 +138,11 @@ class Metrics(Collector):
         """What a counter stands at."""
         return self._counters[name][labels]
 
-    def observe_setup(self, seconds: float) -> None:
-        """One call got its first 18x or 200 `seconds` after its INVITE."""
-        self._setup.counts[bisect_left(SETUP_BOUNDS, seconds)] += 1
-        self._setup.total += seconds
+    def observe_setup(self, seconds: float, name: str = "call_setup") -> None:
+        """One call got its first 18x or 200 `seconds` after its INVITE. `name` is of `HISTOGRAMS`."""
+        histogram = self._setup[name]
+        histogram.counts[bisect_left(SETUP_BOUNDS, seconds)] += 1
+        histogram.total += seconds
 
     def render(self) -> bytes:
         """The text of /metrics."""
@@ -141,12 +159,13 @@ class Metrics(Collector):
         for described in COUNTERS:
             yield self._counter(described)
         yield from self._gauges()
-        yield HistogramMetricFamily(
-            f"{self._prefix}_call_setup_seconds",
-            "INVITE received to the first 18x or 200",
-            buckets=self._setup.cumulated(),
-            sum_value=self._setup.total,
-        )
+        for name, text in HISTOGRAMS.items():
+            yield HistogramMetricFamily(
+                f"{self._prefix}_{name}_seconds",
+                text,
+                buckets=self._setup[name].cumulated(),
+                sum_value=self._setup[name].total,
+            )
 
     def _counter(self, described: Described) -> Metric:
         family = CounterMetricFamily(

@@ -15,10 +15,14 @@ Fields = Mapping[str, object]
 _LEVELS: dict[str, int] = {
     "call.start": logging.DEBUG,
     "trunk.down": logging.WARNING,
+    "trunk.tls_refused": logging.ERROR,
     "auth.failed": logging.WARNING,
     "journal.failing": logging.ERROR,
+    "nodes.unreadable": logging.ERROR,
+    "clock.step": logging.WARNING,
     "store.failing": logging.ERROR,
     "store.unreadable": logging.ERROR,
+    "sighting.unreadable": logging.WARNING,
     "store.rejected": logging.ERROR,
     "line.unreadable": logging.ERROR,
     "config.refused": logging.ERROR,
@@ -26,9 +30,18 @@ _LEVELS: dict[str, int] = {
     "media.unavailable": logging.WARNING,
     "overload.started": logging.WARNING,
     "switch.error": logging.ERROR,
+    "emergency.trunk_silent": logging.ERROR,
+    "emergency.routes_unusable": logging.ERROR,
+    "emergency.shortfall": logging.ERROR,
+    "emergency.failed": logging.CRITICAL,
+    "emergency.failover": logging.ERROR,
+    "media.sounds_failed": logging.ERROR,
+    "media.announcement": logging.DEBUG,
     "emergency.refresh_failed": logging.ERROR,
     "emergency.session_expired": logging.ERROR,
     "media.lost": logging.WARNING,
+    "notice.failed": logging.ERROR,
+    "notice.bounced": logging.WARNING,
 }
 
 
@@ -40,14 +53,36 @@ def _call_start(metrics: Metrics, fields: Fields) -> None:
 def _call_end(metrics: Metrics, fields: Fields) -> None:
     metrics.count("calls", str(fields["outcome"]))
     if fields["emergency"]:
-        metrics.count("emergency_calls", str(fields["verdict"]))
+        metrics.count("emergency_verdicts", str(fields["verdict"]))
     setup = fields["setup_s"]
+    if isinstance(setup, float) and fields["emergency"] and fields["rang"]:
+        metrics.observe_setup(setup, "emergency_setup")
     if isinstance(setup, float) and fields["answered"]:
         metrics.observe_setup(setup)
 
 
+def _emergency_attempt(metrics: Metrics, fields: Fields) -> None:
+    metrics.count("emergency_attempts", str(fields["trunk"]), str(fields["outcome"]))
+
+
+def _emergency_outcome(metrics: Metrics, fields: Fields) -> None:
+    metrics.count("emergency_calls", str(fields["outcome"]))
+
+
+def _emergency_failover(metrics: Metrics, fields: Fields) -> None:
+    metrics.count("emergency_failovers", str(fields["trunk"]))
+
+
+def _announcement(metrics: Metrics, fields: Fields) -> None:
+    metrics.count("announcements", str(fields["announcement"]), str(fields["outcome"]))
+
+
 def _threshold(metrics: Metrics, fields: Fields) -> None:
     metrics.count("usage_thresholds", str(fields["percentage"]))
+
+
+def _notice(metrics: Metrics, fields: Fields) -> None:
+    metrics.count("notices", str(fields["channel"]), str(fields["state"]))
 
 
 def _auth_failed(metrics: Metrics, fields: Fields) -> None:
@@ -57,9 +92,19 @@ def _auth_failed(metrics: Metrics, fields: Fields) -> None:
 _COUNTED: dict[str, Callable[[Metrics, Fields], None]] = {
     "call.start": _call_start,
     "call.end": _call_end,
+    "emergency.attempt": _emergency_attempt,
+    "emergency.outcome": _emergency_outcome,
+    "emergency.failover": _emergency_failover,
+    "media.announcement": _announcement,
     "usage.threshold": _threshold,
     "auth.failed": _auth_failed,
+    "notice.sent": _notice,
+    "notice.failed": _notice,
+    "notice.bounced": _notice,
 }
+
+# What the ledger takes says where somebody is: it is written there, and not in the log.
+_UNLOGGED = frozenset({"notice.due"})
 
 
 class Observer:
@@ -77,6 +122,8 @@ class Observer:
             if count is not None:
                 count(self._metrics, fields)
             self.alarms.take(name, fields)
+            if name in _UNLOGGED:
+                continue
             self._log.log(_LEVELS.get(name, logging.INFO), name, **fields)
 
     def alarm(self, name: str, fields: Fields) -> None:

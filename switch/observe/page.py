@@ -148,7 +148,7 @@ def _lines(lines: tuple[LineStatus, ...]) -> str:
                 f'<span class="pill {"ok" if line.state == "active" else "warn"}">'
                 f"{escape(line.state)}</span>"
             ),
-            escape(", ".join(line.contacts)) or '<span class="dim">not registered</span>',
+            _contacts(line),
             _usage(line),
         )
         for line in sorted(lines, key=lambda line: (-line.share, line.line))
@@ -159,6 +159,11 @@ def _lines(lines: tuple[LineStatus, ...]) -> str:
         rows,
         "No lines configured.",
     )
+
+
+def _contacts(line: LineStatus) -> str:
+    where = escape(", ".join(line.contacts)) or '<span class="dim">not registered</span>'
+    return f'{where} <span class="pill warn">{escape(line.place)}</span>' if line.place else where
 
 
 def _usage(line: LineStatus) -> str:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True)
 class LineStatus:
     """One line. `state` is the contract's word (active, suspended...); minutes of the current cycle
-    are in milliseconds, live calls included; `contacts` are readable ("UDP 127.0.0.1:5062")."""
+    are in milliseconds, live calls included; `contacts` are readable ("UDP 127.0.0.1:5062"); `place`
+    marks a phone that is not where it was ("abroad (DE)")."""
 
     line: str
     number: str
@@ -15,6 +16,7 @@ class LineStatus:
     used_ms: int
     live_ms: int
     threshold_ms: int
+    place: str = ""
 
     @property
     def share(self) -> float:

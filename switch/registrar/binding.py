@@ -3,9 +3,12 @@
 from dataclasses import dataclass
 
 from switch.sip.flow import Flow
+from switch.sip.nameaddr import NameAddr
+from switch.sip.origin import is_address
 from switch.sip.uri import Uri
 
 _SIP_PORT = 5060
+_SIPS_PORT = 5061
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,8 +19,8 @@ class Binding:
     REGISTER came, `path` the Path values to put into Route, topmost first (RFC 3327). `instance` and
     `reg_id` are those of RFC 5626, `reg_id` only when outbound applies. `expires_at` and
     `updated_at` are boottime seconds; `journalled_until` is the expiry that the journal has, in UTC
-    seconds. `source` is the phone's own IP address. `is_live` is False when the flow is known to be
-    gone. `text` is the Contact value of a response, less its expires.
+    seconds. `origin` is the phone's own end: `flow`, or what a trusted proxy told. `is_live` is False
+    when the flow is known to be gone. `text` is the Contact value of a response, less its expires.
     """
 
     aor: str
@@ -33,9 +36,14 @@ class Binding:
     call_id: str
     cseq: int
     user_agent: str
-    source: str
+    origin: Flow
     text: str
     is_live: bool = True
+
+    @property
+    def source(self) -> str:
+        """The phone's own IP address."""
+        return self.origin.remote[0]
 
     @property
     def is_outbound(self) -> bool:
@@ -80,3 +88,15 @@ class Binding:
         if self.reg_id is not None or reg_id is not None:
             return (self.instance, self.reg_id) == (instance, reg_id)
         return self.contact.is_equivalent(contact)
+
+
+def way_back(flow: Flow, origin: Flow, path: tuple[str, ...]) -> Flow:
+    """The flow by which the phone behind a REGISTER is reached: as the REGISTER came, and behind a
+    proxy where its Path says (RFC 3327 §5.3), by whichever connection leads there then."""
+    if path:
+        proxy = NameAddr.parse(path[0]).uri
+        transport = (proxy.transport or "udp").upper()
+        if transport == flow.transport and is_address(proxy.host):
+            port = proxy.port or (_SIPS_PORT if transport == "TLS" else _SIP_PORT)
+            return Flow(transport, flow.local, (proxy.host, port))
+    return flow if origin == flow else flow._replace(connection=0)

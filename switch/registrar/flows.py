@@ -83,14 +83,14 @@ class FlowIndex:
 
     def add(self, binding: Binding) -> None:
         """Index a binding whose flow is alive."""
-        self._flows.add(flow_key(binding.flow), binding.aor)
+        self._flows.add(flow_key(binding.origin), binding.aor)
         self._contacts.add(_contact_key(binding), binding.aor)
 
     def remove(self, binding: Binding, others: list[Binding]) -> None:
         """Forget a binding; `others` are those that its AOR keeps."""
         live = [other for other in others if other.is_live]
-        if all(flow_key(other.flow) != flow_key(binding.flow) for other in live):
-            self._flows.remove(flow_key(binding.flow), binding.aor)
+        if all(flow_key(other.origin) != flow_key(binding.origin) for other in live):
+            self._flows.remove(flow_key(binding.origin), binding.aor)
         if all(_contact_key(other) != _contact_key(binding) for other in live):
             self._contacts.remove(_contact_key(binding), binding.aor)
 

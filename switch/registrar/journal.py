@@ -5,7 +5,7 @@
 written.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -42,7 +42,7 @@ def bind_record(binding: Binding) -> bytes:
             "call_id": binding.call_id,
             "cseq": binding.cseq,
             "ua": binding.user_agent,
-            "source": binding.source,
+            "origin": None if binding.origin == binding.flow else tuple(binding.origin),
             "text": binding.text,
         }
     )
@@ -56,14 +56,14 @@ def unbind_record(binding: Binding) -> bytes:
 def read_binding(record: Mapping[str, Any], now: float, wall: float) -> Binding:
     """The binding of a "bind" record, at boottime `now` and UTC `wall`.
 
-    A connection died with the process that had it; a UDP flow lives on.
+    A connection died with the process that had it; UDP lives on, and so does the way to a proxy.
     """
-    transport, local, remote, connection = record["flow"]
+    flow, origin = _flow(record["flow"]), record["origin"]
     until = float(record["expires"])
     return Binding(
         aor=record["aor"],
         contact=Uri.parse(record["contact"]),
-        flow=Flow(transport, (local[0], local[1]), (remote[0], remote[1]), connection),
+        flow=flow,
         path=tuple(record["path"]),
         instance=record["instance"],
         reg_id=record["reg_id"],
@@ -74,7 +74,12 @@ def read_binding(record: Mapping[str, Any], now: float, wall: float) -> Binding:
         call_id=record["call_id"],
         cseq=record["cseq"],
         user_agent=record["ua"],
-        source=record["source"],
+        origin=_flow(origin) if origin else flow,
         text=record["text"],
-        is_live=transport == "UDP",
+        is_live=not flow.connection,
     )
+
+
+def _flow(parts: Sequence[Any]) -> Flow:
+    transport, local, remote, connection = parts
+    return Flow(transport, (local[0], local[1]), (remote[0], remote[1]), connection)

@@ -12,7 +12,7 @@ from sys import intern
 from typing import Any, NamedTuple
 
 from switch.clock import Wheel
-from switch.registrar.binding import Binding
+from switch.registrar.binding import Binding, way_back
 from switch.registrar.journal import coarse_expiry
 from switch.registrar.table import BindingTable
 from switch.registrar.wanted import Limits, TooBriefError, Wanted, WantedContact, read
@@ -24,13 +24,13 @@ from switch.sip.message import Request, Response
 from switch.sip.outbox import Outbox
 
 
-class _Origin(NamedTuple):
+class _Arrival(NamedTuple):
     """What all contacts of one REGISTER share."""
 
     request: Request
     flow: Flow
     path: tuple[str, ...]
-    source: str
+    origin: Flow
     aor: str
 
 
@@ -52,18 +52,25 @@ class Registrar:
         self._limits = limits
 
     def register(
-        self, request: Request, flow: Flow, aor: str, now: float, wall: float, source: str = ""
+        self,
+        request: Request,
+        flow: Flow,
+        aor: str,
+        now: float,
+        wall: float,
+        origin: Flow | None = None,
     ) -> Response:
         """Answer a REGISTER for `aor`: 200 with all bindings, 4xx, or 500 for one out of order.
 
-        `now` is boottime, `wall` UTC seconds. `source` is the phone's address when a trusted proxy
-        vouches for it, else that of the flow.
+        `now` is boottime, `wall` UTC seconds. `origin` is the phone's own end when a trusted proxy
+        vouches for it, else `flow`.
         """
         is_proxied = self._limits.trusted_proxies.find(flow.remote[0]) is not None
         try:
             wanted = read(request, self._limits, is_proxied)
-            origin = _Origin(request, flow, wanted.path, source or flow.remote[0], aor)
-            self._bind(wanted, origin, now, wall)
+            origin = origin or flow
+            way = way_back(flow, origin, wanted.path)
+            self._bind(wanted, _Arrival(request, way, wanted.path, origin, aor), now, wall)
         except TooBriefError:
             brief = [("Min-Expires", str(self._limits.min_expires_s))]
             return make_response(request, 423, to_tag=new_tag(), headers=brief)
@@ -121,30 +128,30 @@ class Registrar:
                 return binding
         return None
 
-    def authenticated_flow(self, flow: Flow, aor: str) -> bool:
-        """Whether `aor` is registered over this flow."""
-        return self._table.flows.holds(flow, aor)
+    def knows(self, origin: Flow) -> bool:
+        """Whether a phone has registered from this very address and port, or connection."""
+        return next(self._table.flows.all(origin), None) is not None
 
-    def line_of(self, flow: Flow) -> str | None:
-        """The AOR that is registered over this flow, None if there is none or more than one."""
-        return self._table.flows.only(flow)
+    def line_of(self, origin: Flow) -> str | None:
+        """The AOR that is registered from this origin, None if there is none or more than one."""
+        return self._table.flows.only(origin)
 
-    def find(self, flow: Flow, user: str) -> Binding | None:
+    def find(self, origin: Flow, user: str) -> Binding | None:
         """The binding of the phone that a request came from, known without a challenge.
 
-        `user` is the user of its Contact (or From). It is the AOR registered over this flow whose
+        `user` is the user of its Contact (or From). It is the AOR registered from this origin whose
         name or contact has that user; else the one with that contact from the same address.
         """
         flows = self._table.flows
-        aor = user if flows.holds(flow, user) else flows.only(flow)
+        aor = user if flows.holds(origin, user) else flows.only(origin)
         if aor is None:
-            # Many lines on one flow are a proxy's or a gateway's: its contacts tell them apart.
-            aor = flows.by_contact(flow.remote[0], user)
+            # Many lines on one flow are a gateway's: its contacts tell them apart.
+            aor = flows.by_contact(origin.remote[0], user)
         if aor is None:
             return None
         live = [binding for binding in self._table.all_of(aor) if binding.is_live]
         return next(
-            (binding for binding in live if binding.flow == flow), live[0] if live else None
+            (binding for binding in live if binding.origin == origin), live[0] if live else None
         )
 
     def all(self, now: float) -> Iterator[Binding]:
@@ -173,9 +180,9 @@ class Registrar:
 
     # The steps of §10.3
 
-    def _bind(self, wanted: Wanted, origin: _Origin, now: float, wall: float) -> None:
-        request = origin.request
-        current = self._table.current(origin.aor, now)
+    def _bind(self, wanted: Wanted, arrival: _Arrival, now: float, wall: float) -> None:
+        request = arrival.request
+        current = self._table.current(arrival.aor, now)
         if wanted.removes_all:
             _refuse_out_of_order(request, current)
             for binding in current:
@@ -192,7 +199,7 @@ class Registrar:
                 self._table.drop(before, "unregistered")
         for contact, before in changes:
             if contact.lifetime_s:
-                self._renew(_new(origin, contact, before, now, wall), before)
+                self._renew(_new(arrival, contact, before, now, wall), before)
 
     def _renew(self, binding: Binding, before: Binding | None) -> None:
         """Store a binding, and write it down unless the journal has the same for long enough."""
@@ -228,21 +235,21 @@ class Registrar:
 
 
 def _new(
-    origin: _Origin, contact: WantedContact, before: Binding | None, now: float, wall: float
+    arrival: _Arrival, contact: WantedContact, before: Binding | None, now: float, wall: float
 ) -> Binding:
     """The binding of a Contact. The journal's expiry stays if it is late enough."""
-    request = origin.request
+    request = arrival.request
     ends_wall = wall + contact.lifetime_s
     if before is not None and before.journalled_until >= ends_wall:
         until = before.journalled_until
     else:
         until = coarse_expiry(ends_wall, contact.lifetime_s)
     return Binding(
-        aor=origin.aor,
+        aor=arrival.aor,
         # One object for a contact that stays: memory, and `keep` sees at once that it stays.
         contact=before.contact if before and before.text == contact.text else contact.uri,
-        flow=origin.flow,
-        path=origin.path,
+        flow=arrival.flow,
+        path=arrival.path,
         instance=contact.instance,
         reg_id=contact.reg_id,
         q=contact.q,
@@ -252,7 +259,7 @@ def _new(
         call_id=request.call_id,
         cseq=request.cseq.number,
         user_agent=intern(request.get("User-Agent") or ""),  # thousands of phones share one
-        source=origin.source,
+        origin=arrival.origin,
         text=contact.text,
     )
 
@@ -282,6 +289,6 @@ def _is_refresh(binding: Binding, before: Binding) -> bool:
         and binding.flow == before.flow
         and binding.text == before.text
         and binding.path == before.path
-        and binding.source == before.source
+        and binding.origin == before.origin
         and binding.user_agent == before.user_agent
     )

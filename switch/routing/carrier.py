@@ -13,6 +13,8 @@ class Carrier:
 
     A trunk that is known by name has several next hops (RFC 3263): as many values that differ in
     `flow` and `stream_flow` only. `origin` is where its inbound calls begin, "france" or "abroad".
+    `passes_identity` is whether it takes Identity fields (RFC 8224) from us, `tcp_for_large` whether
+    a UDP carrier takes large requests by TCP.
     """
 
     id: str
@@ -32,3 +34,5 @@ class Carrier:
     failover_on: frozenset[int] = FAILOVER_STATUSES
     portability_prefixes: tuple[str, ...] = ()
     origin: str = "france"
+    passes_identity: bool = True
+    tcp_for_large: bool = True

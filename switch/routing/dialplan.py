@@ -88,12 +88,15 @@ def _compare(test: TestSection, found: Classified) -> Iterator[tuple[str, str, s
             yield key, str(expected[key]), value
 
 
-def load(path: Path, trunks: Collection[str] | None = None) -> DialPlan:
-    """Read and compile a plan; `trunks` are the ids that routes may name, None = don't check.
+def load(
+    path: Path, trunks: Collection[str] | None = None, content: Path | None = None
+) -> DialPlan:
+    """Read and compile a plan; `trunks` are the ids that routes may name, None = don't check;
+    `content` is where the file's content is, if not there.
 
     Raises ConfigError with every problem found. Tests are not run: call `run_tests`.
     """
-    document = load_toml(path)
+    document = load_toml(path, content)
     try:
         file = PlanFile.model_validate(document.content)
     except ValidationError as error:
@@ -140,7 +143,7 @@ def _emergency(document: Document, section: EmergencySection) -> EmergencyRules:
                 for entry in section.number
             ),
             section.french_countries,
-            section.max_age_s,
+            {str(kind): age_s for kind, age_s in section.max_age_s.items()},
             AbroadRules(abroad.signals, key, abroad.redial_s),
             section.default_number,
         )

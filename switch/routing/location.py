@@ -5,7 +5,7 @@ PANI is RFC 7315 with the French operators' content (operator code + INSEE code)
 Deliberately absent: geodetic locations, location by reference, and which trunk gets which of these.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from xml.sax.saxutils import escape, quoteattr
@@ -24,6 +24,18 @@ RETENTION: Final = timedelta(hours=24)
 REGISTERED: Final = "Manual"
 # INSEE codes of Corsica have a letter; what a carrier wants in its digits is its own choice.
 CORSICA_AS_WRITTEN: Final[Mapping[str, str]] = {"2A": "2A", "2B": "2B"}
+
+# ISO 3166 codes of the overseas territories by the start of their INSEE codes; else FR.
+_COUNTRIES: Final = {
+    "971": "GP",
+    "972": "MQ",
+    "973": "GF",
+    "974": "RE",
+    "975": "PM",
+    "976": "YT",
+    "977": "BL",
+    "978": "MF",
+}
 
 _NAMESPACES = (
     'xmlns="urn:ietf:params:xml:ns:pidf"'
@@ -57,7 +69,8 @@ def civic(location: Location) -> tuple[tuple[str, str], ...]:
 
     Elements that RFC 5139 doesn't have and empty ones are left out.
     """
-    found = {"country": "FR", "ADDCODE": f"INSEE:{location.insee}", **location.civic}
+    country = _COUNTRIES.get(location.insee[:3], "FR")
+    found = {"country": country, "ADDCODE": f"INSEE:{location.insee}", **location.civic}
     return tuple((name, found[name]) for name in CIVIC_ORDER if found.get(name))
 
 
@@ -81,32 +94,37 @@ def pidf_lo(
     ).encode()
 
 
-def multipart(sdp: bytes, pidf: bytes, content_id: str, boundary: str) -> tuple[str, bytes]:
-    """Join an SDP and a PIDF-LO: the Content-Type and the body.
+def multipart(
+    sdp: bytes | None, places: Iterable[tuple[bytes, str]], boundary: str
+) -> tuple[str, bytes]:
+    """Join an SDP (None = there is none) and locations: the Content-Type and the body.
 
-    The receiver must understand the SDP and may ignore the location (RFC 5621 §5.3). `content_id`
-    comes without angle brackets. Raises ValueError if a part contains the boundary.
+    `places` are PIDF-LO documents with their Content-IDs, without angle brackets. The receiver must
+    understand the SDP and may ignore the locations (RFC 5621 §5.3). Raises ValueError if a part
+    contains the boundary.
     """
     delimiter = b"--" + boundary.encode("ascii")
-    if delimiter in sdp or delimiter in pidf:
-        raise ValueError("the boundary occurs in a part")
-    body = b"\r\n".join(
-        (
+    lines: list[bytes] = []
+    if sdp is not None:
+        lines += (
             delimiter,
             b"Content-Type: application/sdp",
             b"Content-Disposition: session;handling=required",
             b"",
             sdp,
+        )
+    for pidf, content_id in places:
+        lines += (
             delimiter,
             b"Content-Type: application/pidf+xml",
             b"Content-ID: <" + content_id.encode("ascii") + b">",
             b"Content-Disposition: by-reference;handling=optional",
             b"",
             pidf,
-            delimiter + b"--",
-            b"",
         )
-    )
+    if sum(delimiter in line for line in lines) != lines.count(delimiter):
+        raise ValueError("the boundary occurs in a part")
+    body = b"\r\n".join((*lines, delimiter + b"--", b""))
     return f'multipart/mixed;boundary="{boundary}"', body
 
 

@@ -14,6 +14,15 @@ from switch.settings import Section
 Short = Annotated[str, Field(pattern=r"^\d{2,6}$")]
 Digits = Annotated[str, Field(pattern=r"^\d{1,4}$")]
 Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
+# Kinds of evidence (policy.model.Signal); one without an age counts for nothing.
+SignalKind = Literal[
+    "enrolled_network",
+    "usual_network",
+    "source_country",
+    "declared_location",
+    "device_report",
+    "device_address",
+]
 
 
 class NumberingSection(Section):
@@ -58,7 +67,7 @@ class EmergencySection(Section):
     default_number: Short = "112"
     french_countries: frozenset[Country] = Field(min_length=1)
     abroad: AbroadSection = AbroadSection()
-    max_age_s: dict[str, Annotated[float, Field(ge=0)]]
+    max_age_s: dict[SignalKind, Annotated[float, Field(ge=0)]]
     number: tuple[EmergencyNumberSection, ...] = Field(min_length=1)
 
 

@@ -1,23 +1,18 @@
 """Decision + bindings + carriers -> ordered targets.
 
-Everything that a target's INVITE says beyond the caller's own words is decided here: the number's
-format, the emergency profile (facts of the French convention: P-Access-Network-Info; RFC 6442:
-PIDF-LO), the path.
+What a target's INVITE says beyond the caller's own words is decided here: the number's format, the
+path. Emergency calls have a file of their own (emergency.py).
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Protocol
 
-from policy.model import ToEmergency, ToNumber
+from policy.model import ToNumber
 from switch.routing.carrier import Carrier
-from switch.routing.location import geolocation_headers, pani, pidf_lo
 from switch.routing.numbers import format_number
-from switch.routing.target import Place, Target, TargetKind
+from switch.routing.target import Target, TargetKind
 from switch.sip.flow import Flow
 from switch.sip.uri import Uri
-
-FALLBACK_NUMBER, FALLBACK_URN = "112", "urn:service:sos"
 
 
 class Reachable(Protocol):
@@ -36,36 +31,23 @@ class Reachable(Protocol):
         """Route values, topmost first."""
 
 
-class EmergencyVoice(Protocol):
-    """What all emergency calls share."""
-
-    @property
-    def operator_code(self) -> str:
-        """ARCEP's two characters."""
-
-    @property
-    def location_source(self) -> str:
-        """Our FQDN, as loc-src."""
-
-    @property
-    def abroad_answer_mode(self) -> tuple[str, ...]:
-        """Who hears the warning in an answered call."""
-
-
 def binding_targets(bindings: Iterable[Reachable], aor: str) -> tuple[Target, ...]:
     """One target per registered phone, with its own Contact as Request-URI, parameters included."""
-    return tuple(
-        Target(
-            TargetKind.BINDING,
-            label=str(binding.contact),
-            flow=binding.destination,
-            request_uri=str(binding.contact),
-            to_uri=f"sip:{aor}@{_host(binding.destination.local[0])}",
-            from_host=_host(binding.destination.local[0]),
-            routes=binding.path,
-            aor=aor,
-        )
-        for binding in bindings
+    return tuple(_binding_target(binding, aor) for binding in bindings)
+
+
+def _binding_target(binding: Reachable, aor: str) -> Target:
+    contact, flow = str(binding.contact), binding.destination
+    host = host_of(flow.local[0])
+    return Target(
+        TargetKind.BINDING,
+        label=contact,
+        flow=flow,
+        request_uri=contact,
+        to_uri=f"sip:{aor}@{host}",
+        from_host=host,
+        routes=binding.path,
+        aor=aor,
     )
 
 
@@ -77,25 +59,6 @@ def carrier_targets(destination: ToNumber, carriers: Sequence[Carrier]) -> list[
         )
         for carrier in carriers
     ]
-
-
-def emergency_targets(
-    destination: ToEmergency,
-    carriers: Sequence[Carrier],
-    caller: str,
-    voice: EmergencyVoice,
-    call_id: str,
-    at: float,
-) -> list[Target]:
-    """The emergency carriers in their order with the number dialled, then all of them with 112.
-
-    `at` is UTC seconds; `caller` the line's E.164 number.
-    """
-    targets = [_emergency_target(destination, c, caller, voice, call_id, at) for c in carriers]
-    if destination.number != FALLBACK_NUMBER:
-        general = ToEmergency(FALLBACK_NUMBER, FALLBACK_URN, destination.location)
-        targets += [_emergency_target(general, c, caller, voice, call_id, at) for c in carriers]
-    return targets
 
 
 def announcement_target(
@@ -126,18 +89,20 @@ def announcement_target(
     )
 
 
-def _host(address: str) -> str:
+def host_of(address: str) -> str:
+    """An address as URIs have it: IPv6 in brackets."""
     return f"[{address}]" if ":" in address else address
 
 
 def _trunk_target(carrier: Carrier, uri: str, headers: tuple[tuple[str, str], ...] = ()) -> Target:
+    """A carrier asked for `uri`."""
     return Target(
         TargetKind.TRUNK,
         label=carrier.id,
         flow=carrier.flow,
         request_uri=uri,
         to_uri=uri,
-        from_host=_host(carrier.flow.local[0]),
+        from_host=host_of(carrier.flow.local[0]),
         caller_format=carrier.number_out,
         stream_flow=carrier.stream_flow,
         headers=headers,
@@ -146,41 +111,5 @@ def _trunk_target(carrier: Carrier, uri: str, headers: tuple[tuple[str, str], ..
         follows_redirects=True,
         failover_on=carrier.failover_on,
         profile=carrier.profile,
-    )
-
-
-def _emergency_target(
-    destination: ToEmergency,
-    carrier: Carrier,
-    caller: str,
-    voice: EmergencyVoice,
-    call_id: str,
-    at: float,
-) -> Target:
-    by_urn = carrier.profile == "C"
-    uri = destination.urn if by_urn else f"sip:{destination.number}@{carrier.host}"
-    headers: list[tuple[str, str]] = []
-    location = destination.location
-    headers.append(("P-Access-Network-Info", pani(voice.operator_code, location, carrier.corsica)))
-    if carrier.resource_priority:
-        headers.append(("Resource-Priority", "esnet.1"))
-    if carrier.priority_header:
-        headers.append(("Priority", "emergency"))
-    place = None
-    if carrier.pidf_lo:
-        number = caller or "anonymous"
-        entity = f"pres:{number}@{voice.location_source}"
-        content_id = f"{call_id}@{voice.location_source}"
-        place = Place(pidf_lo(location, entity, timestamp=at), content_id)
-        headers += geolocation_headers(content_id, voice.location_source)
-    target = _trunk_target(carrier, uri, tuple(headers))
-    routes = (f"<sip:{carrier.host};lr>",) if by_urn else ()
-    # An emergency caller is identified to the PSAP whatever the trunk is trusted with otherwise.
-    return replace(
-        target,
-        routes=routes,
-        place=place,
-        trusts_identity=True,
-        follows_redirects=False,
-        is_emergency=True,
+        passes_identity=carrier.passes_identity,
     )

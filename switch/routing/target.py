@@ -4,6 +4,7 @@ Plain frozen values; bindings and trunks arrive here as values too, so this room
 registrar nor the trunks.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
@@ -29,12 +30,24 @@ class Credentials:
         return f"Credentials({self.username!r})"
 
 
-@dataclass(frozen=True, slots=True)
 class Place:
-    """The caller's location as it travels (RFC 4119, RFC 6442): PIDF-LO and its Content-ID."""
+    """A location as it travels (RFC 4119, RFC 6442): PIDF-LO and its Content-ID.
 
-    pidf: bytes
-    content_id: str
+    The document may be given as what writes it: it is then written when an INVITE needs it, once.
+    """
+
+    __slots__ = ("_pidf", "content_id")
+
+    def __init__(self, pidf: bytes | Callable[[], bytes], content_id: str) -> None:
+        self._pidf = pidf
+        self.content_id = content_id
+
+    @property
+    def pidf(self) -> bytes:
+        """application/pidf+xml."""
+        if not isinstance(self._pidf, bytes):
+            self._pidf = self._pidf()
+        return self._pidf
 
 
 # Statuses after which the next target is tried (a callee's own no, 404, 484, 486 and 6xx, is final).
@@ -47,7 +60,10 @@ class Target:
 
     `flow` is the path; `stream_flow` is the TCP path to the same place for what is too large for UDP
     (RFC 3261 §18.1.1), None if the place takes no TCP. `label` names the target in CDRs.
-    `headers` are written as they are; `place` turns the body into multipart/mixed.
+    `headers` are written as they are; `place` turns the body into multipart/mixed. `shortfall` says
+    what the trunk's emergency profile asks for and the routing data could not give, "" for nothing;
+    `profile` is what is really sent. `on_behalf_of` is the line that has the leg opened by forwarding
+    or transfer, and whose minutes it is; "" for the caller's own call.
     """
 
     kind: TargetKind
@@ -68,6 +84,9 @@ class Target:
     profile: str = ""
     aor: str = ""
     is_emergency: bool = False
+    shortfall: str = ""
+    passes_identity: bool = True
+    on_behalf_of: str = ""
 
     @property
     def is_trunk(self) -> bool:

@@ -11,12 +11,12 @@ from typing import Final
 from switch.sip.errors import LocalProtocolError
 from switch.sip.flow import Flow
 from switch.sip.grammar import split_commas
-from switch.sip.message import Request, Response, tag_of
+from switch.sip.message import Request, Response
 from switch.sip.status import reason_phrase
 
 MAX_FORWARDS: Final = "70"  # §8.1.1.6
 
-_COPIED: Final = frozenset({"Via", "From", "Call-ID", "CSeq"})
+_COPIED: Final = ("From", "To", "Call-ID", "CSeq")
 _COPIED_BY_HOP: Final = frozenset({"Via", "From", "To", "Call-ID", "Route"})
 
 
@@ -27,10 +27,10 @@ def make_request(
     names: list[str] = []
     values: list[str] = []
     for name, value in headers:
-        if name == "Content-Length":
-            raise LocalProtocolError("Content-Length is written from the body")
         names.append(name)
         values.append(value)
+    if "Content-Length" in names:
+        raise LocalProtocolError("Content-Length is written from the body")
     return Request(method, uri, names, values, body)
 
 
@@ -49,26 +49,26 @@ def make_response(
     into 101-299 (§12.1.1). `to_tag` is added to a To that has none; None adds nothing, which only a
     100 may do outside a dialog.
     """
-    names: list[str] = []
-    values: list[str] = []
-    record_route = 100 < status < 300
-    for name, value in zip(request.names, request.values, strict=True):
-        if name in _COPIED or (name == "Record-Route" and record_route):
-            copied = value
-        elif name == "To":
-            add_tag = to_tag is not None and tag_of(value) is None
-            copied = f"{value};tag={to_tag}" if add_tag else value
-        elif name == "Timestamp" and status == 100:
-            copied = value
-        else:
-            continue
-        names.append(name)
-        values.append(copied)
+    given = request.first_values()
+    values = request.get_all("Via")
+    names = ["Via"] * len(values)
+    if "Record-Route" in given and 100 < status < 300:
+        routes = request.get_all("Record-Route")
+        names += ["Record-Route"] * len(routes)
+        values += routes
+    to = given["To"]
+    if to_tag is not None and request.to_tag is None:
+        to = f"{to};tag={to_tag}"
+    names += _COPIED
+    values += (given["From"], to, given["Call-ID"], given["CSeq"])
+    if status == 100 and "Timestamp" in given:
+        names.append("Timestamp")
+        values.append(given["Timestamp"])
     for name, value in headers:
-        if name == "Content-Length":
-            raise LocalProtocolError("Content-Length is written from the body")
         names.append(name)
         values.append(value)
+    if "Content-Length" in names:
+        raise LocalProtocolError("Content-Length is written from the body")
     phrase = reason_phrase(status) if reason is None else reason
     return Response(status, phrase, names, values, body, request.encoding)
 
@@ -107,6 +107,5 @@ def stamp_source(request: Request, flow: Flow) -> None:
         return
     place = request.names.index("Via")
     line = request.values[place]
-    values = split_commas(line) if "," in line else [line]
-    values[0] = str(stamped)
-    request.replace_via(place, ", ".join(values), stamped)
+    others = split_commas(line)[1:] if "," in line else []
+    request.replace_via(place, ", ".join([str(stamped), *others]), stamped)

@@ -134,18 +134,20 @@ def without_param(params: Params, name: str) -> Params:
 
 def write_params(params: Params) -> str:
     """ ";a=b;c", as on the wire. Raises LocalProtocolError for what would end the value early."""
-    text = ""
-    for name, value in params:
-        if value is None:
-            text += ";" + name
-        else:
-            if '"' in value and (not _QUOTED.fullmatch(value) or _LINE_END.search(value)):
+    text = "".join([f";{k}" if v is None else f";{k}={v}" for k, v in params])
+    plain = text
+    if '"' in text:
+        for _, value in params:
+            if value and '"' in value and not _is_quoted(value):
                 raise LocalProtocolError("a quoted parameter that isn't one quoted string")
-            text += f";{name}={value}"
-    plain = _QUOTED.sub("", text) if '"' in text else text
+        plain = _QUOTED.sub("", text)
     if _UNWRITABLE_PARAM.search(plain) or plain.count(";") != len(params):
         raise LocalProtocolError("a separator or control character in a parameter")
     return text
+
+
+def _is_quoted(value: str) -> bool:
+    return _QUOTED.fullmatch(value) is not None and not _LINE_END.search(value)
 
 
 def quote(text: str) -> str:

@@ -5,6 +5,7 @@ Only `parser` imports this: it finds where heads and bodies begin and end.
 
 from __future__ import annotations
 
+from itertools import repeat
 from typing import Final
 
 from switch.sip.errors import ParseError
@@ -23,10 +24,10 @@ from switch.sip.message import Encoding, Request, Response
 from switch.sip.names import CANONICAL, METHODS, SINGLE_VALUED, canonical
 
 _MANDATORY: Final = ("Via", "From", "To", "Call-ID", "CSeq")
+_MANDATORY_SET: Final = frozenset(_MANDATORY)
 _VERSION: Final = "SIP/2.0"
 _VERSION_SPACE: Final = "SIP/2.0 "
-_MIN_STATUS: Final = 100
-_MAX_STATUS: Final = 699
+_STATUS: Final = {str(status): status for status in range(100, 700)}
 
 
 class _Names(dict[str, str]):
@@ -74,9 +75,9 @@ def build_message(
     start = lines[0]
     del lines[0]
     try:
-        raw, colons, tails = zip(*[line.partition(":") for line in lines], strict=True)
+        raw, colons, tails = zip(*map(str.partition, lines, repeat(":")), strict=True)
         names = list(map(_look_up, raw))
-        values = [tail.strip(WHITESPACE) for tail in tails]
+        values = list(map(str.strip, tails, repeat(WHITESPACE)))
         is_plain = "" not in colons and len(lines) <= MAX_HEADER_LINES
     except (KeyError, ValueError):  # not simply a name; no lines at all
         is_plain = False
@@ -137,8 +138,8 @@ def _read_line(line: str, names: list[str], values: list[str]) -> ParseError | N
 
 def _response(line: str, names: list[str], values: list[str]) -> Response:
     code, _, reason = line[len(_VERSION_SPACE) :].partition(" ")
-    status = parse_number(code, _MAX_STATUS, "status code") if len(code) == 3 else 0
-    if status < _MIN_STATUS:
+    status = _STATUS.get(code)
+    if status is None:
         raise ParseError("bad status code")
     return Response(status, reason, names, values)
 
@@ -179,16 +180,12 @@ def is_answerable(request: Request) -> bool:
 
 def _check(message: Request | Response, rest: bytes) -> None:
     """What must hold before anybody looks at the message. Sets the body. Raises ParseError."""
-    names, values = message.names, message.values
-    index = dict(zip(names, values, strict=True))
-    try:
-        _ = index["Via"], index["From"], index["To"], index["CSeq"]
-        call_id = index["Call-ID"]
-    except KeyError as error:
-        raise ParseError(f"no {error.args[0]}") from None
-    if len(index) != len(names):
+    names, values, first = message.names, message.values, message.first_values()
+    if not first.keys() >= _MANDATORY_SET:
+        raise ParseError(f"no {next(name for name in _MANDATORY if name not in first)}")
+    if len(first) != len(names):
         _check_repeated(message)
-    length = index.get("Content-Length")
+    length = first.get("Content-Length")
     if length is None:
         message.body = rest
     else:
@@ -199,6 +196,8 @@ def _check(message: Request | Response, rest: bytes) -> None:
         while "Content-Length" in names:
             place = names.index("Content-Length")
             del names[place], values[place]
+        del first["Content-Length"]
+    call_id = first["Call-ID"]
     if not call_id or " " in call_id or len(call_id) > MAX_CALL_ID_CHARS:
         raise ParseError("bad Call-ID")
     _ = message.via

@@ -22,6 +22,8 @@ from switch.sip.via import Via
 Encoding = Literal["utf-8", "latin-1"]
 
 _VERSION: Final = "SIP/2.0"
+_LINE: Final = ": ".join
+_UNREAD: Final = "\0"  # no tag: not asked for yet
 
 
 class Message:
@@ -35,9 +37,11 @@ class Message:
 
     __slots__ = (
         "_cseq",
+        "_first",
         "_from",
         "_lists",
         "_to",
+        "_to_tag",
         "_via",
         "body",
         "encoding",
@@ -56,30 +60,38 @@ class Message:
         self.values = values
         self.body = body
         self.encoding = encoding  # as read, so that what is echoed is echoed byte for byte
+        self._first: dict[str, str] | None = None
         self._via: Via | None = None
         self._cseq: CSeq | None = None
         self._from: NameAddr | None = None
         self._to: NameAddr | None = None
+        self._to_tag: str | None = _UNREAD
         self._lists: dict[str, list[NameAddr]] | None = None
 
     # The lists
 
+    def first_values(self) -> dict[str, str]:
+        """The first raw value by name: made once, since a message is asked for twenty of them."""
+        first = self._first
+        if first is None:
+            # From the last to the first, so that of several lines the first one stays.
+            first = self._first = dict(zip(self.names[::-1], self.values[::-1], strict=True))
+        return first
+
     def get(self, name: str) -> str | None:
         """The first raw value of `name`, or None."""
-        names = self.names
-        return self.values[names.index(name)] if name in names else None
+        return (self._first or self.first_values()).get(name)
 
     def get_all(self, name: str) -> list[str]:
         """The raw value of every line of `name`, in order."""
-        if name not in self.names:
-            return []
+        count = self.names.count(name)
+        if count < 2:
+            return [self.first_values()[name]] if count else []
         return [value for key, value in zip(self.names, self.values, strict=True) if key == name]
 
     def split(self, name: str) -> list[str]:
         """The comma-separated values of all lines of `name`, less empty ones. Raises ParseError."""
         found: list[str] = []
-        if name not in self.names:
-            return found
         for value in self.get_all(name):
             found += [piece for piece in split_commas(value) if piece]
         return found
@@ -122,18 +134,20 @@ class Message:
     def replace_via(self, place: int, line: str, top: Via) -> None:
         """Set the Via line at index `place`, whose first value is `top`; the rest stays parsed."""
         self.values[place] = line
+        self.first_values()["Via"] = line
         self._via = top
 
     def _forget(self, name: str) -> None:
         if name == "Content-Length":
             raise LocalProtocolError("Content-Length is written from the body")
-        self._via = self._cseq = self._from = self._to = self._lists = None
+        self._first = self._via = self._cseq = self._from = self._to = self._lists = None
+        self._to_tag = _UNREAD
 
     def _mandatory(self, name: str) -> str:
-        names = self.names
-        if name not in names:
+        value = (self._first or self.first_values()).get(name)
+        if value is None:
             raise ParseError(f"no {name}")
-        return self.values[names.index(name)]
+        return value
 
     # Values
 
@@ -143,7 +157,7 @@ class Message:
         via = self._via
         if via is None:
             value = self._mandatory("Via")
-            via = self._via = Via.parse(split_commas(value)[0] if "," in value else value)
+            via = self._via = _parse_via(split_commas(value)[0] if "," in value else value)
         return via
 
     @property
@@ -178,7 +192,10 @@ class Message:
     @property
     def to_tag(self) -> str | None:
         """The tag of To, found without parsing the address; None when absent or empty."""
-        return tag_of(self._mandatory("To"))
+        tag = self._to_tag
+        if tag is _UNREAD:
+            tag = self._to_tag = tag_of(self._mandatory("To"))
+        return tag
 
     @property
     def call_id(self) -> str:
@@ -187,7 +204,7 @@ class Message:
 
     def _addresses(self, name: str) -> list[NameAddr]:
         lists = self._lists
-        if name not in self.names:
+        if name not in (self._first or self.first_values()):
             return []
         if lists is None:
             lists = self._lists = {}
@@ -246,8 +263,7 @@ class Message:
         Raises LocalProtocolError when a name, a value or the start line contains a line end: it
         would be read as a further header.
         """
-        lines = [self.start_line()]
-        lines += [f"{name}: {value}" for name, value in zip(self.names, self.values, strict=True)]
+        lines = [self.start_line(), *map(_LINE, zip(self.names, self.values, strict=True))]
         lines.append(f"Content-Length: {len(self.body)}\r\n\r\n")
         head = "\r\n".join(lines)
         ends = len(lines) + 1
@@ -325,6 +341,8 @@ class Response(Message):
         return f"<Response {self.status} {self.reason}>"
 
 
+# Our own Via comes back in each response to a request.
+_parse_via: Final = lru_cache(maxsize=1024)(Via.parse)
 # A phone's Contact and the hops of a route are the same in each message; From and To differ by tag.
 _parse_recurring: Final = lru_cache(maxsize=2048)(NameAddr.parse)
 
@@ -334,6 +352,9 @@ def tag_of(value: str) -> str | None:
 
     The common form is found by searching; it never raises, so that matching can rely on it.
     """
+    address, tag, last = value.rpartition(">;tag=")
+    if tag and address and ";" not in last and '"' not in last and ">" not in last:
+        return last.strip(WHITESPACE) or None
     tail = value[value.rfind(">") + 1 :]
     start = tail.find(";tag=")
     if start >= 0 and '"' not in tail:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from switch.sip.errors import ParseError
 from switch.sip.grammar import (
@@ -19,8 +19,7 @@ from switch.sip.grammar import (
 from switch.sip.uri import Uri
 
 
-@dataclass(frozen=True, slots=True)
-class NameAddr:
+class NameAddr(NamedTuple):
     """A URI with a display name and header parameters: From, To, Contact, Route (§20.10).
 
     `display` is plain text, without quotes and escapes. Parameter values are as written.
@@ -104,4 +103,4 @@ class NameAddr:
         changed = self.params
         for name, value in params.items():
             changed = replace_param(changed, name, value)
-        return replace(self, params=changed)
+        return self._replace(params=changed)

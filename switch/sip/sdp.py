@@ -18,6 +18,11 @@ DIRECTIONS: Final = ("sendrecv", "sendonly", "recvonly", "inactive")  # RFC 3264
 
 _ORIGIN: Final = re.compile(rb"^(o=\S+ \S+ )([0-9]{1,20})( )", re.MULTILINE)
 _RTPMAP: Final = re.compile(rb"a=rtpmap:([0-9]{1,3}) ([^/\s]+)/([0-9]{1,9})")
+_ANNEX_B: Final = re.compile(rb"(annexb=)yes", re.IGNORECASE)
+_DTX: Final = re.compile(rb"(usedtx=)1", re.IGNORECASE)
+_SILENCE: Final = re.compile(
+    rb"silenceSupp|annexb|usedtx|g729|m=audio [^\r\n]* 18\b", re.IGNORECASE
+)
 _NULL_ADDRESS: Final = "0.0.0.0"  # the hold of RFC 2543
 
 # RFC 3551 §6: payload types that need no rtpmap.
@@ -140,6 +145,33 @@ def remove_codec(body: bytes, name: str) -> bytes:
         return kept if speech else payloads
 
     return _rewrite_formats(body, keep)
+
+
+def without_silence_suppression(body: bytes) -> bytes:
+    """The body whose audio stream asks for sound also while nobody speaks: `silenceSupp` off (RFC
+    3108 §5.7.2), no Annex B of G.729 (on unless denied, RFC 4856 §2.1.9), no DTX of Opus (RFC 7587 §6.1)."""
+    if _SILENCE.search(body) is None:
+        return body
+    lines = _lines(body)
+    section = _audio(lines)
+    if section is None:
+        return body
+    named = _names(lines, section)
+    undenied = {payload for payload, (name, _) in named.items() if name == "G729"}
+    changed = list(lines)
+    for place in range(section.start + 1, section.end):
+        line = lines[place]
+        payload = _payload_of(line) if line.startswith(b"a=fmtp:") else None
+        if line.startswith(b"a=silenceSupp:on"):
+            changed[place] = b"a=silenceSupp:off - - - -"
+        elif payload is not None:
+            line = _ANNEX_B.sub(rb"\1no", line)
+            changed[place] = _DTX.sub(rb"\g<1>0", line)
+            if b"annexb=" in line.lower():
+                undenied.discard(payload)
+    denials = [b"a=fmtp:%d annexb=no" % payload for payload in sorted(undenied)]
+    changed[section.end : section.end] = denials
+    return body if changed == lines else _join(body, changed)
 
 
 def bump_version(body: bytes, to: int | None = None) -> bytes:

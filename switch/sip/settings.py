@@ -16,6 +16,9 @@ class SipSettings(Section):
     `domains` empty accepts any domain in a phone's requests. `tls_certificate` and `tls_key` are
     paths relative to the configuration file; without them a self-signed certificate is made.
     `public_address` is what phones and carriers are told when we listen on 0.0.0.0 or behind NAT.
+    `trusted_proxies` are believed where a phone behind them is (switch/sip/origin.py): by their
+    `source_header`, Path or Via. `max_calls` are live calls, emergency calls not limited by it.
+    `name_servers` are asked for carriers' names, () those of resolv.conf.
     """
 
     udp: tuple[ListenAddress, ...] = ()
@@ -47,7 +50,10 @@ class SipSettings(Section):
     max_expires_s: int = Field(default=7200, ge=60)
     default_expires_s: int = Field(default=3600, ge=60)
     contacts_per_line: int = Field(default=20, ge=1, le=200)
+    max_calls: int = Field(default=20_000, ge=1)
     trusted_proxies: tuple[Network, ...] = ()
+    name_servers: tuple[ListenAddress, ...] = ()
+    source_header: str = Field(default="", pattern=r"^(?:[A-Za-z][A-Za-z0-9-]{0,63})?$")
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:

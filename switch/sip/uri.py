@@ -7,9 +7,8 @@ Deliberately absent: resolving (RFC 3263) and unescaping on the way in.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import unquote as unescape
 
 from switch.sip.errors import LocalProtocolError, ParseError
@@ -41,8 +40,7 @@ _MAX_PORT: Final = 65_535
 _SIGNIFICANT: Final = ("user", "ttl", "method", "maddr", "transport")
 
 
-@dataclass(frozen=True, slots=True)
-class Uri:
+class Uri(NamedTuple):
     """A URI. `scheme` is in lower case; an IPv6 `host` carries no brackets.
 
     For tel, `user` is the subscriber number and `host` is empty. For urn and every other scheme,
@@ -125,14 +123,14 @@ class Uri:
         changed = self.params
         for name, value in params.items():
             changed = replace_param(changed, name, value)
-        return replace(self, params=changed)
+        return self._replace(params=changed)
 
     def without_params(self, *names: str) -> Uri:
         """A copy less some parameters."""
         changed = self.params
         for name in names:
             changed = without_param(changed, name)
-        return replace(self, params=changed)
+        return self._replace(params=changed)
 
     def is_equivalent(self, other: Uri) -> bool:
         """Whether both name the same resource (§19.1.4): the rule for a registrar's Contacts."""

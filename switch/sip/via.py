@@ -7,9 +7,8 @@ maddr from the open Internet would let anyone point our responses at a third par
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from switch.sip.errors import LocalProtocolError, ParseError
 from switch.sip.grammar import (
@@ -27,6 +26,7 @@ _SENT: Final = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _UNWRITABLE: Final = re.compile(r'[\x00-\x20\x7f;,<>"]')
+_SOURCE: Final = frozenset({"rport", "received"})
 _MAX_PORT: Final = 65_535
 _DEFAULT_PORT: Final = 5060
 _DEFAULT_TLS_PORT: Final = 5061
@@ -48,8 +48,7 @@ def _parse_sent(text: str) -> tuple[str, str, int | None]:
     return transport.upper(), host[1:-1] if host[0] == "[" else host, port
 
 
-@dataclass(frozen=True, slots=True)
-class Via:
+class Via(NamedTuple):
     """One hop. `transport` in upper case; `host` (sent-by) without the brackets of IPv6."""
 
     transport: str
@@ -61,8 +60,7 @@ class Via:
     def parse(cls, text: str) -> Via:
         """Read one value (no commas). Raises ParseError."""
         sent, semicolon, params = text.partition(";")
-        transport, host, port = _parse_sent(sent)
-        return cls(transport, host, port, parse_params(params) if semicolon else ())
+        return cls(*_parse_sent(sent), parse_params(params) if semicolon else ())
 
     def __str__(self) -> str:
         """As on the wire. Raises LocalProtocolError for a host or parameter that isn't one."""
@@ -112,22 +110,13 @@ class Via:
         What the sender itself wrote as received, or as the value of rport, is replaced: it is our
         word where the request came from.
         """
-        kept = []
-        has_rport = has_received = False
-        for param in self.params:
-            key = param[0].lower()
-            if key == "rport":
-                has_rport = True
-            elif key == "received":
-                has_received = True
-            else:
-                kept.append(param)
-        if has_rport:
+        kept = tuple([param for param in self.params if param[0].lower() not in _SOURCE])
+        if self.has_rport:
             params: Params = (*kept, ("received", address), ("rport", str(port)))
         elif address != self.host:
             params = (*kept, ("received", address))
-        elif has_received:
-            params = tuple(kept)
+        elif len(kept) < len(self.params):
+            params = kept
         else:
             return self
         return Via(self.transport, self.host, self.port, params)

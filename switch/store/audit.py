@@ -1,22 +1,27 @@
 """The audit of emergency attempts: a chain of rows in which none can be changed or taken out unseen.
 
-Each row's hash is SHA-256 over the previous row's hash and the exact text of the row. The database
-refuses updates and deletes (triggers), and `verify` finds what was done behind its back. The newest
-hash goes to the log with each addition, so that cutting off the end of the chain is found too.
+Each row's hash is SHA-256 over the previous row's hash, the row's own columns and the SHA-256 of its
+text. The database refuses updates and deletes (triggers), and `verify` finds what was done behind its
+back. The newest hash goes to the log with each addition, so that cutting off the end of the chain is
+found too. Personal data doesn't stay for ever: `purge` empties the texts of old rows. The chain holds
+without them, and a row of its own says which were emptied and by which rule; a text that is missing
+without such a row is tampering.
 """
 
 import hashlib
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import insert, select
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from switch.store.database import CHAINING
 from switch.store.tables import audit
 
 GENESIS: Final = "0" * 64
+PURGE: Final = "purge"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,16 +34,25 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """`rows` that were checked; `broken_at` is the seq of the first that doesn't fit, None if all do."""
+    """`rows` that were checked, `purged` of them without their text; `broken_at` is the seq of the
+    first that doesn't fit, None if all do."""
 
     rows: int
     head: Head
     broken_at: int | None
+    purged: int = 0
 
 
-def link(previous: str, body: str) -> str:
-    """Return the hash of a row with the text `body` after the row with the hash `previous`."""
-    return hashlib.sha256(previous.encode() + body.encode()).hexdigest()
+def link(previous: str, row_id: str, call_id: str, at: int, digest: str) -> str:
+    """Return the hash of a row whose text has this digest, after the row with the hash `previous`."""
+    return hashlib.sha256(
+        "\n".join((previous, row_id, call_id, str(at), digest)).encode()
+    ).hexdigest()
+
+
+def digest_of(body: str) -> str:
+    """Return the SHA-256 of a row's text."""
+    return hashlib.sha256(body.encode()).hexdigest()
 
 
 def entry_id(record: dict[str, Any]) -> str:
@@ -49,9 +63,11 @@ def entry_id(record: dict[str, Any]) -> str:
 async def append(connection: AsyncConnection, records: Iterable[dict[str, Any]]) -> Head:
     """Add records that aren't in the chain yet, in order; return the new head.
 
-    Belongs in a transaction of the only writer: two writers at once would fork the chain, which the
-    key on `seq` refuses.
+    Belongs in a transaction. Two writers at once would fork the chain, which the key on `seq`
+    refuses: nodes that share a database take turns, by a lock that ends with the transaction.
     """
+    if connection.dialect.name == "postgresql":
+        await connection.execute(select(func.pg_advisory_xact_lock(CHAINING)))
     fresh = {entry_id(record): record for record in records}
     known = await connection.execute(select(audit.c.id).where(audit.c.id.in_(list(fresh))))
     for (there,) in known.all():
@@ -60,14 +76,16 @@ async def append(connection: AsyncConnection, records: Iterable[dict[str, Any]])
     rows = []
     for name, record in fresh.items():
         body = orjson.dumps(record, option=orjson.OPT_SORT_KEYS).decode()
-        following = Head(head.seq + 1, link(head.hash, body))
+        call_id, at, digest = str(record["call_id"]), int(record["at"]), digest_of(body)
+        following = Head(head.seq + 1, link(head.hash, name, call_id, at, digest))
         rows.append(
             {
                 "seq": following.seq,
                 "id": name,
-                "call_id": record["call_id"],
-                "at": record["at"],
+                "call_id": call_id,
+                "at": at,
                 "body": body,
+                "digest": digest,
                 "previous": head.hash,
                 "hash": following.hash,
             }
@@ -85,25 +103,91 @@ async def read_head(connection: AsyncConnection) -> Head:
     return Head(row.seq, row.hash) if row else Head()
 
 
+@dataclass(slots=True)
+class _Walk:
+    """What a walk over the chain has seen: the texts that are missing, and what purges say of them."""
+
+    head: Head = field(default_factory=Head)
+    rows: int = 0
+    empty: set[int] = field(default_factory=set)
+    purged: set[int] = field(default_factory=set)
+
+    def takes(self, row: Any) -> bool:
+        """Go on to the next row; False when it doesn't fit."""
+        linked = link(self.head.hash, row.id, row.call_id, row.at, row.digest)
+        if row.seq != self.head.seq + 1 or (row.previous, row.hash) != (self.head.hash, linked):
+            return False
+        if not row.body:
+            self.empty.add(row.seq)
+        elif digest_of(row.body) != row.digest:
+            return False
+        else:
+            record = orjson.loads(row.body)
+            if (row.id, row.call_id, row.at) != (entry_id(record), record["call_id"], record["at"]):
+                return False
+            if record.get("event") == PURGE:
+                self.purged.update(record["seqs"])
+        self.head, self.rows = Head(row.seq, row.hash), self.rows + 1
+        return True
+
+
 async def verify(connection: AsyncConnection, expected: Head | None = None) -> Verification:
     """Walk the chain from its first row; `expected` is a head from elsewhere that must be in it."""
-    head, rows = Head(), 0
+    walk = _Walk()
     result = await connection.stream(select(audit).order_by(audit.c.seq))
     async for row in result:
-        fits = row.seq == head.seq + 1 and row.previous == head.hash
-        if not fits or row.hash != link(head.hash, row.body) or not _agrees(row):
+        fits = walk.takes(row)
+        if not fits or (
+            expected is not None and expected.seq == row.seq and expected.hash != row.hash
+        ):
             await result.close()
-            return Verification(rows, head, row.seq)
-        head, rows = Head(row.seq, row.hash), rows + 1
-        if expected is not None and expected.seq == row.seq and expected.hash != row.hash:
-            await result.close()
-            return Verification(rows, head, row.seq)
-    missing = expected is not None and expected.seq > head.seq
-    return Verification(rows, head, head.seq + 1 if missing else None)
+            return Verification(walk.rows, walk.head, row.seq, len(walk.empty))
+    broken_at = min(walk.empty - walk.purged, default=None)
+    if broken_at is None and expected is not None and expected.seq > walk.head.seq:
+        broken_at = walk.head.seq + 1
+    return Verification(walk.rows, walk.head, broken_at, len(walk.empty))
 
 
-def _agrees(row: Any) -> bool:
-    """Say whether the columns that queries use are those of the hashed text."""
-    record = orjson.loads(row.body)
-    shown = (row.id, row.call_id, row.at)
-    return shown == (entry_id(record), record["call_id"], record["at"])
+async def purge(
+    connection: AsyncConnection,
+    before: int,
+    at: int,
+    rule: str,
+    is_held: Collection[str] = (),
+    limit: int = 10_000,
+) -> int:
+    """Empty the texts of rows from before `before` (UTC ms), but of those of the lines in `is_held`;
+    return how many. The chain gets a row that names them, `rule` and the time `at`. Belongs in a
+    transaction of the only writer. At most `limit` at once: the caller comes again.
+    """
+    old = (
+        select(audit.c.seq, audit.c.body)
+        .where(audit.c.at < before, audit.c.body != "")
+        .order_by(audit.c.seq)
+    )
+    seqs: list[int] = []
+    result = await connection.stream(old)
+    async for seq, body in result:
+        record = orjson.loads(body)
+        # What a purge did stays: `verify` needs it, and it is about no person.
+        if record.get("event") != PURGE and record.get("line") not in is_held:
+            seqs.append(seq)
+            if len(seqs) >= limit:
+                break
+    await result.close()
+    if not seqs:
+        return 0
+    said = {
+        "event": PURGE,
+        "id": f"{PURGE} {at} {seqs[0]}",
+        "call_id": "",
+        "at": at,
+        "before": before,
+        "rule": rule,
+        "seqs": seqs,
+    }
+    await append(connection, [said])
+    for start in range(0, len(seqs), 500):
+        chunk = seqs[start : start + 500]
+        await connection.execute(update(audit).where(audit.c.seq.in_(chunk)).values(body=""))
+    return len(seqs)

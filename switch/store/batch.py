@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from switch.store import audit
 from switch.store.rows import SINKS, Record, Row, Sink, insert_into, upsert
+from switch.store.shared import SharedRows
 from switch.store.tables import bindings
 
 # What the database holds of the journal; other records (calls, heartbeats) only serve a restart.
@@ -42,13 +43,24 @@ def blames_record(error: Exception) -> bool:
 class Batch:
     """Rows by table, made from records once; `write` may be called again after a failure."""
 
-    def __init__(self, records: Iterable[Record], bound: dict[tuple[str, str], int]) -> None:
-        """Sort records into rows. `bound` maps bindings to the expiry that the table holds, coarsely."""
+    def __init__(
+        self,
+        records: Iterable[Record],
+        bound: dict[tuple[str, str], int],
+        node: str = "",
+        *,
+        is_shared: bool = False,
+    ) -> None:
+        """Sort records into rows. `bound` maps bindings to the expiry that the table holds, coarsely;
+        `node` signs what other nodes of a shared database read.
+        """
         self.rejected: list[tuple[Record, str]] = []
         self._rows: defaultdict[str, list[Row]] = defaultdict(list)
         self._audit: list[Record] = []
         self._bindings: dict[tuple[str, str], Record | None] = {}
         self._bound = bound
+        self._node = node
+        self._shared = SharedRows(node) if is_shared else None
         for record in records:
             try:
                 self._sort(record)
@@ -66,6 +78,8 @@ class Batch:
                 await _add(connection, SINKS[kind], rows)
             if self._bindings:
                 await self._write_bindings(connection)
+            if self._shared is not None:
+                await self._shared.write(connection)
             if self._audit:
                 head = await audit.append(connection, self._audit)
         for key, record in self._bindings.items():
@@ -78,13 +92,18 @@ class Batch:
     def _sort(self, record: Record) -> None:
         """Put one record where it belongs."""
         kind = record["k"]
+        if self._shared is not None:
+            self._shared.take(record)
         if kind == "audit":
             self._audit.append({**record, "id": audit.entry_id(record), "at": int(record["at"])})
         elif kind in ("bind", "unbind"):
             self._sort_binding(record)
-        else:
-            row = SINKS[kind].row(record)
+        elif kind in SINKS:
+            sink = SINKS[kind]
+            row = sink.row(record)
             if row is not None:
+                if "node" in sink.table.columns:
+                    row["node"] = self._node
                 self._rows[kind].append(row)
 
     def _sort_binding(self, record: Record) -> None:

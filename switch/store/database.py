@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import event
+from sqlalchemy import event, func, select
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -19,7 +20,33 @@ from switch.store.migrations import upgrade
 # How long SQLite waits for another process's lock before the batch is put off instead.
 _BUSY_TIMEOUT_MS: Final = 2_000
 
+# The same for PostgreSQL: a partition must be noticed, and the batch put off.
+_CONNECT_S: Final = 5
+_COMMAND_S: Final = 30
+
+# Advisory locks of PostgreSQL: numbers of our own, one for each thing that only one node may do.
+MIGRATING: Final = 0x7619_0001
+CHAINING: Final = 0x7619_0002
+
 FileIdentity = tuple[int, int]
+
+
+def _driver_errors() -> tuple[type[Exception], ...]:
+    """What asyncpg raises by itself while a connection is being made; nothing without asyncpg."""
+    try:
+        from asyncpg import InterfaceError, PostgresError  # noqa: PLC0415 (an optional dependency)
+    except ImportError:
+        return ()
+    return (PostgresError, InterfaceError)
+
+
+# What a database raises that can't be talked to, or refuses: SQLAlchemy's errors, and what passes it.
+FAILURES: Final[tuple[type[Exception], ...]] = (
+    SQLAlchemyError,
+    OSError,
+    TimeoutError,
+    *_driver_errors(),
+)
 
 
 def sqlite_url(path: Path) -> str:
@@ -48,10 +75,21 @@ def file_identity(path: Path | None) -> FileIdentity | None:
 
 def open_for_writing(url: str) -> AsyncEngine:
     """Return an engine for the writer; nothing is opened yet."""
-    engine = create_async_engine(url, **_json())
+    engine = create_async_engine(url, **_connect(url), **_json())
     if engine.dialect.name == "sqlite":
         event.listen(engine.sync_engine, "connect", _prepare_writer)
     return engine
+
+
+def open_for_gathering(url: str) -> AsyncEngine:
+    """Return an engine that reads a shared database again and again, each time as of one instant."""
+    options = {"isolation_level": "REPEATABLE READ", "pool_size": 1, "max_overflow": 1}
+    return create_async_engine(url, pool_pre_ping=True, **options, **_connect(url), **_json())
+
+
+def is_shared(url: str) -> bool:
+    """Say whether other nodes may write to the database: a server's, not a file."""
+    return sqlite_path(url) is None
 
 
 def open_for_reading(url: str) -> AsyncEngine:
@@ -62,16 +100,28 @@ def open_for_reading(url: str) -> AsyncEngine:
     path = sqlite_path(url)
     if path is not None:
         url = f"sqlite+aiosqlite:///file:{path.absolute()}?mode=rw&uri=true"
-    engine = create_async_engine(url, poolclass=NullPool, **_json())
+    engine = create_async_engine(url, poolclass=NullPool, **_connect(url), **_json())
     if path is not None:
         event.listen(engine.sync_engine, "connect", _prepare_reader)
     return engine
 
 
 async def migrate(engine: AsyncEngine) -> None:
-    """Bring the tables to the newest version; raises SQLAlchemyError when that can't be done."""
+    """Bring the tables to the newest version; raises SQLAlchemyError when that can't be done.
+
+    Several nodes may start at once: one of them migrates, the others wait and find it done.
+    """
     async with engine.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            await connection.execute(select(func.pg_advisory_xact_lock(MIGRATING)))
         await connection.run_sync(upgrade)
+
+
+def _connect(url: str) -> dict[str, Any]:
+    """A server that is out of reach is an error soon, and a statement that hangs is one, too."""
+    if not is_shared(url):
+        return {}
+    return {"connect_args": {"timeout": _CONNECT_S, "command_timeout": _COMMAND_S}}
 
 
 def _json() -> dict[str, Any]:

@@ -141,6 +141,19 @@ class Journal:
         for each in older[: max(0, len(older) - keep)]:
             segment_path(self.directory, each).unlink(missing_ok=True)
 
+    def remove_older(self, before: float) -> int:
+        """Remove segments that were last written before `before` (UTC s) and that no restart reads;
+        return how many. Reads files."""
+        first = self.replay_starts_at()
+        older = [
+            number
+            for number in segment_numbers(self.directory)
+            if number < first and segment_path(self.directory, number).stat().st_mtime < before
+        ]
+        for number in older:
+            segment_path(self.directory, number).unlink(missing_ok=True)
+        return len(older)
+
     def replay(self, *, whole: bool = False) -> Iterator[dict[str, Any]]:
         """Yield the records of all segments in order, from the last complete checkpoint on.
 

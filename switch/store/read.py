@@ -6,16 +6,16 @@ live part of usage is not here: the running switch knows it (switch/usage/meter.
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-import orjson
 from sqlalchemy import Select, func, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from switch.store import audit, tables
-from switch.store.database import open_for_reading, sqlite_path
+from switch.store import tables
+from switch.store.database import FAILURES, open_for_reading, sqlite_path
+from switch.usage.adjustment import Adjustment
 from switch.usage.cdr import Cdr
 from switch.usage.cycle import Cycle
 from switch.usage.reading import Reading
@@ -26,29 +26,6 @@ DEFAULT_LIMIT = 1_000
 
 class StoreUnavailableError(Exception):
     """The database can't be read: missing, not yet made, or broken."""
-
-
-@dataclass(frozen=True, slots=True)
-class EmergencyEntry:
-    """One emergency attempt of `emergency log`; `verdict` is the audit column of the decision table."""
-
-    call_id: str
-    at: int
-    line: str | None
-    dialled: str | None
-    number_class: str | None
-    level: str | None
-    verdict: str | None
-    insee: str | None
-    address_version: int | None
-    attempts: list[dict[str, Any]] = field(default_factory=list)
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the entry as `emergency log --json` shows it."""
-        shown = asdict(self)
-        return {
-            ("class" if name == "number_class" else name): value for name, value in shown.items()
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +42,13 @@ class Notice:
     channel: str
     state: str
     changed_at: int
+    notice: str
+    audience: str | None
+    recipients: str | None
+    attempts: int
+    reason: str | None
+    hash: str | None
+    call_id: str | None
 
     def as_json(self) -> dict[str, Any]:
         """Return the notice as `notice list --json` shows it."""
@@ -85,14 +69,23 @@ class LineState:
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """One version of a line's registered location."""
+    """One version of a line's registered location, as it was recorded."""
 
     line: str
     version: int
+    at: int
     address: dict[str, Any]
     validated: bool
+    source: str
+    by: str
+    why: str
+    site: str | None
+    filed_site: str | None
+    number: str | None
     confirmed_at: int | None
-    at: int
+    confirmed_by: str | None
+    reminded: list[int]
+    changed_at: int
 
 
 class Reader:
@@ -118,7 +111,7 @@ class Reader:
         if since is not None:
             wanted = wanted.where(tables.cdr.c.end >= since)
         wanted = wanted.order_by(tables.cdr.c.start.desc(), tables.cdr.c.key.desc()).limit(limit)
-        return [Cdr.from_record(dict(row)) for row in reversed(await self._rows(wanted))]
+        return [Cdr.from_record(dict(row)) for row in reversed(await self.rows(wanted))]
 
     async def usage(self, line: str, cycle: Cycle, threshold_ms: int) -> Reading:
         """Return what a line's ended legs came to in a cycle."""
@@ -127,58 +120,69 @@ class Reader:
             used.direction,
             func.sum(used.ms).label("ms"),
             func.sum(used.ms).filter(used.counts).label("counted"),
-        ).where(used.line == line, used.cycle == cycle.n)
+        ).where(used.line == line, used.cycle == cycle.n, used.exempt_reason.is_(None))
+        made = tables.adjustments.c
+        corrections = select(func.sum(made.ms).label("ms")).where(
+            made.line == line, made.cycle == cycle.n
+        )
         crossed = select(tables.thresholds.c.percentage).where(
             tables.thresholds.c.line == line, tables.thresholds.c.cycle == cycle.n
         )
         by_direction = {"inbound": 0, "outbound": 0}
         counted = 0
-        for row in await self._rows(sums.group_by(used.direction)):
+        for row in await self.rows(sums.group_by(used.direction)):
             by_direction[row["direction"]] = int(row["ms"])
             counted += int(row["counted"] or 0)
-        percentages = sorted(row["percentage"] for row in await self._rows(crossed))
-        return Reading(line, cycle, counted, 0, by_direction, threshold_ms, tuple(percentages))
+        percentages = sorted(row["percentage"] for row in await self.rows(crossed))
+        (correction,) = await self.rows(corrections)
+        adjusted = int(correction["ms"] or 0)
+        return Reading(
+            line,
+            cycle,
+            counted + adjusted,
+            0,
+            by_direction,
+            threshold_ms,
+            tuple(percentages),
+            adjusted,
+        )
 
-    async def totals(self, since: int) -> list[tuple[str, int, dict[str, int], list[int]]]:
+    async def adjustments(
+        self, since: int = 0, line: str | None = None
+    ) -> list[tuple[Adjustment, int]]:
+        """Return corrections made since `since` (UTC ms), each with its cycle, oldest first."""
+        made = tables.adjustments
+        wanted = select(made).where(made.c.at >= since).order_by(made.c.at, made.c.id)
+        if line is not None:
+            wanted = wanted.where(made.c.line == line)
+        return [(Adjustment.of(row), int(row["cycle"])) for row in await self.rows(wanted)]
+
+    async def totals(
+        self, since: int, node: str = ""
+    ) -> list[tuple[str, int, dict[str, int], list[int]]]:
         """Return (line, cycle, counted ms by direction, percentages) of what ended since `since`.
 
         For loading the meters when the journal was lost; a cycle comes whole or, before `since`,
-        not.
+        not. Of what `node` counted: the others' is in `shared`.
         """
         used, crossed = tables.usage.c, tables.thresholds.c
-        recent = select(used.line, used.cycle).where(used.at >= since).distinct().subquery()
+        own = used.node == node
+        recent = select(used.line, used.cycle).where(used.at >= since, own).distinct().subquery()
         match = (used.line == recent.c.line) & (used.cycle == recent.c.cycle)
         sums = (
             select(used.line, used.cycle, used.direction, func.sum(used.ms).label("ms"))
             .join(recent, match)
-            .where(used.counts)
+            .where(used.counts, own)
             .group_by(used.line, used.cycle, used.direction)
         )
         found: dict[tuple[str, int], tuple[dict[str, int], list[int]]] = {}
-        for row in await self._rows(sums):
+        for row in await self.rows(sums):
             by_direction, _ = found.setdefault((row["line"], row["cycle"]), ({}, []))
             by_direction[row["direction"]] = int(row["ms"])
-        for row in await self._rows(select(tables.thresholds).order_by(crossed.percentage)):
+        for row in await self.rows(select(tables.thresholds).order_by(crossed.percentage)):
             if (row["line"], row["cycle"]) in found:
                 found[row["line"], row["cycle"]][1].append(row["percentage"])
         return [(line, n, sums_, seen) for (line, n), (sums_, seen) in sorted(found.items())]
-
-    async def emergency_log(self, limit: int = DEFAULT_LIMIT) -> list[EmergencyEntry]:
-        """Return the newest emergency attempts; several entries of a call are shown as one."""
-        newest = select(tables.audit).order_by(tables.audit.c.seq.desc()).limit(limit)
-        calls: dict[str, dict[str, Any]] = {}
-        for row in reversed(await self._rows(newest)):
-            shown = calls.setdefault(row["call_id"], {})
-            body = orjson.loads(row["body"])
-            first = shown.get("at", body["at"])
-            shown.update({name: value for name, value in body.items() if value is not None})
-            shown["at"] = first
-        return [_emergency_entry(shown) for shown in calls.values()]
-
-    async def verify_audit(self, expected: audit.Head | None = None) -> audit.Verification:
-        """Walk the chain of the emergency audit (audit.verify)."""
-        async with self._connection() as connection:
-            return await audit.verify(connection, expected)
 
     async def notices(self, line: str | None = None, limit: int = DEFAULT_LIMIT) -> list[Notice]:
         """Return the newest notices, of a line if given."""
@@ -186,55 +190,50 @@ class Reader:
         if line is not None:
             wanted = wanted.where(tables.notice.c.line == line)
         wanted = wanted.order_by(tables.notice.c.at.desc(), tables.notice.c.id.desc()).limit(limit)
-        return [Notice(**row) for row in reversed(await self._rows(wanted))]
+        return [Notice(**row) for row in reversed(await self.rows(wanted))]
+
+    async def notice_ids(self, limit: int = 100_000) -> list[str]:
+        """Return the ids of the newest notices, without their channels, oldest first."""
+        row = tables.notice.c
+        wanted = select(row.notice).order_by(row.at.desc()).limit(limit)
+        return [each["notice"] for each in reversed(await self.rows(wanted))]
 
     async def line_states(self) -> list[LineState]:
         """Return the states that the store owns."""
-        return [LineState(**row) for row in await self._rows(select(tables.line_state))]
+        return [LineState(**row) for row in await self.rows(select(tables.line_state))]
 
-    async def locations(self) -> list[Location]:
-        """Return all versions of all locations, ascending by line and version."""
-        order = (tables.location.c.line, tables.location.c.version)
-        return [
-            Location(**row) for row in await self._rows(select(tables.location).order_by(*order))
-        ]
+    async def locations(self, line: str | None = None) -> list[Location]:
+        """Return all versions of all locations, or of a line's, ascending by line and version."""
+        row = tables.location.c
+        wanted = select(tables.location).order_by(row.line, row.version, row.at)
+        if line is not None:
+            wanted = wanted.where(row.line == line)
+        return [Location(**found) for found in await self.rows(wanted)]
 
     async def bindings(self, now: int) -> list[dict[str, Any]]:
         """Return the records of the bindings that may still be live at `now` (UTC ms)."""
         live = select(tables.bindings.c.record).where(tables.bindings.c.expires_at >= now)
-        return [row["record"] for row in await self._rows(live)]
+        return [row["record"] for row in await self.rows(live)]
 
     async def close(self) -> None:
         """Let go of the database."""
         await self._engine.dispose()
 
-    async def _rows(self, query: Select[Any]) -> list[dict[str, Any]]:
-        async with self._connection() as connection:
-            return [dict(row) for row in (await connection.execute(query)).mappings()]
+    async def rows(self, query: Select[Any]) -> list[dict[str, Any]]:
+        """Return what a query of the caller's own selects, by column name."""
+        async with self.connection() as connection:
+            found = (await connection.execute(query)).mappings()
+            # Names come as SQLAlchemy's own kind of str, which the control socket's JSON refuses.
+            return [{str(name): value for name, value in row.items()} for row in found]
 
     @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[AsyncConnection]:
+    async def connection(self) -> AsyncIterator[AsyncConnection]:
+        """A connection for one reader's queries; StoreUnavailableError where there is none."""
         if self._path is not None and not self._path.exists():
             raise StoreUnavailableError(f"there is no database {self._path.name} yet")
         try:
             async with self._engine.connect() as connection:
                 yield connection
-        except (DBAPIError, OSError) as error:
+        except FAILURES as error:
             reason = error.orig if isinstance(error, DBAPIError) else error
             raise StoreUnavailableError(str(reason)) from error
-
-
-def _emergency_entry(shown: dict[str, Any]) -> EmergencyEntry:
-    """Read an entry out of the audit's text; fields it lacks are None."""
-    return EmergencyEntry(
-        call_id=shown["call_id"],
-        at=shown["at"],
-        line=shown.get("line"),
-        dialled=shown.get("dialled"),
-        number_class=shown.get("class"),
-        level=shown.get("level"),
-        verdict=shown.get("verdict"),
-        insee=shown.get("insee"),
-        address_version=shown.get("address_version"),
-        attempts=shown.get("attempts") or [],
-    )

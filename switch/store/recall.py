@@ -11,6 +11,9 @@ from typing import Any, Final
 
 from switch.store.alarm import Alarm, quiet
 from switch.store.read import Reader, StoreUnavailableError
+from switch.store.read_cases import CaseReader
+from switch.store.read_feed import feed
+from switch.usage.adjustment import Adjustment
 
 # A start must not wait for a locked file: what is in the journal is enough to go on.
 LIMIT_S: Final = 5.0
@@ -21,23 +24,42 @@ Total = tuple[str, int, dict[str, int], list[int]]
 
 @dataclass(frozen=True, slots=True)
 class Recalled:
-    """`lives` are records as in the journal, "line_state" and "location"; `bindings` likewise."""
+    """`lives` are records as in the journal, "line_state", "location" and the feed's; `bindings` likewise;
+    `notices` are the ids of those that were owed lately,
+    `cases` the last steps of fair-use cases, `adjustments` corrections with their cycles."""
 
     lives: list[dict[str, Any]] = field(default_factory=list)
     totals: list[Total] = field(default_factory=list)
     bindings: list[dict[str, Any]] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+    cases: list[dict[str, Any]] = field(default_factory=list)
+    adjustments: list[tuple[Adjustment, int]] = field(default_factory=list)
 
 
 async def recall(
-    reader: Reader, since: int, now: int, *, alarm: Alarm = quiet, limit_s: float = LIMIT_S
+    reader: Reader,
+    since: int,
+    now: int,
+    node: str = "",
+    *,
+    alarm: Alarm = quiet,
+    limit_s: float = LIMIT_S,
 ) -> Recalled:
-    """Read it; `since` bounds the cycles (UTC ms), `now` the bindings. Empty when that fails."""
+    """Read it; `since` bounds the cycles (UTC ms), `now` the bindings. Empty when that fails.
+
+    `node` is whose minutes are asked for, where several share the database.
+    """
     try:
         async with asyncio.timeout(limit_s):
             states = [{"k": "line_state", **asdict(row)} for row in await reader.line_states()]
             places = [{"k": "location", **asdict(row)} for row in await reader.locations()]
-            totals = await reader.totals(since)
-            return Recalled(states + places, totals, await reader.bindings(now))
+            told = await feed(reader)
+            totals = await reader.totals(since, node)
+            adjustments = await reader.adjustments(since)
+            notices = await reader.notice_ids()
+            cases = await CaseReader(reader).last_steps()
+            bindings = await reader.bindings(now)
+            return Recalled(states + places + told, totals, bindings, notices, cases, adjustments)
     except (StoreUnavailableError, TimeoutError, ValueError) as error:
         # There is none before the first start; all else is worth a look.
         if reader.exists:

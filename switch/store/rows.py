@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import Column, Table, case, func
+from sqlalchemy import Column, Table, TextClause, bindparam, case, func, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql import ClauseElement
 
@@ -49,11 +49,16 @@ def _usage(record: Record) -> Row | None:
         "estimated": record["estimated"],
         "clock": record["clock"],
         "at": record["at"],
+        "exempt_reason": record.get("exempt_reason"),
     }
 
 
 def _threshold(record: Record) -> Row:
     return {name: record[name] for name in ("line", "cycle", "percentage", "occurred_at")}
+
+
+def _adjustment(record: Record) -> Row:
+    return {name: record[name] for name in ("id", "line", "cycle", "ms", "reason", "by", "at")}
 
 
 def _cdr(record: Record) -> Row:
@@ -77,29 +82,46 @@ def _line_state(record: Record) -> Row:
 
 
 def _location(record: Record) -> Row:
-    return {
-        "line": record["line"],
-        "version": record["version"],
-        "address": record["address"],
-        "validated": bool(record.get("validated")),
-        "confirmed_at": record.get("confirmed_at"),
-        "at": record["at"],
-    }
+    row = {column.name: record.get(column.name) for column in tables.location.columns}
+    row["validated"] = bool(record.get("validated"))
+    row["source"] = record.get("source") or "store"
+    row["by"], row["why"] = record.get("by") or "", record.get("why") or ""
+    row["reminded"] = record.get("reminded") or []
+    row["changed_at"] = record.get("changed_at") or record["at"]
+    return row
+
+
+def _of(table: Table) -> Callable[[Record], Row]:
+    """A record that has the table's columns for fields."""
+    names = [column.name for column in table.columns]
+    return lambda record: {name: record[name] for name in names}
 
 
 def _notice(record: Record) -> Row:
     row = {column.name: record.get(column.name) for column in tables.notice.columns}
     row["changed_at"] = record.get("changed_at") or record["at"]
+    row["notice"] = record.get("notice") or record["id"]
+    row["attempts"] = record.get("attempts") or 0
+    row["recipients"] = " ".join(record.get("to") or ()) or None
     return row
+
+
+def _case_step(record: Record) -> Row:
+    return {column.name: record[column.name] for column in tables.case_step.columns}
 
 
 SINKS: Final[dict[str, Sink]] = {
     "usage": Sink(tables.usage, _usage, greatest=("ms", "at")),
     "threshold": Sink(tables.thresholds, _threshold),
+    "adjust": Sink(tables.adjustments, _adjustment),
     "cdr": Sink(tables.cdr, _cdr),
     "line_state": Sink(tables.line_state, _line_state, newest="at"),
-    "location": Sink(tables.location, _location, newest="at"),
+    "location": Sink(tables.location, _location, newest="changed_at"),
+    "feed": Sink(tables.feed, _of(tables.feed)),
+    "feed_row": Sink(tables.feed_row, _of(tables.feed_row)),
+    "feed_ack": Sink(tables.feed_ack, _of(tables.feed_ack)),
     "notice": Sink(tables.notice, _notice, newest="changed_at"),
+    "case": Sink(tables.case_step, _case_step),
 }
 
 
@@ -111,6 +133,9 @@ def insert_into(sink: Sink, dialect: str) -> Upsert:
     """
     table = sink.table
     statement = upsert(table, dialect)
+    if "written" in table.columns:
+        given: dict[str, Any] = {column.name: bindparam(column.name) for column in table.columns}
+        statement = statement.values({**given, "written": database_time(dialect)})
     key = list(table.primary_key.columns)
     others = [column for column in table.columns if not column.primary_key]
     if sink.greatest:
@@ -128,6 +153,13 @@ def insert_into(sink: Sink, dialect: str) -> Upsert:
         }
         return statement.on_conflict_do_update(index_elements=key, set_=kept)
     return statement.on_conflict_do_nothing(index_elements=key)
+
+
+def database_time(dialect: str) -> TextClause:
+    """Return the database's clock in UTC ms: one clock for all nodes that write there."""
+    if dialect == "postgresql":
+        return text("CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)")
+    return text("CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)")
 
 
 def upsert(table: Table, dialect: str) -> Upsert:

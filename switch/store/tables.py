@@ -41,6 +41,9 @@ usage: Final = Table(
     Column("estimated", Boolean, nullable=False),
     Column("clock", String, nullable=False),
     Column("at", BigInteger, nullable=False),
+    # The node that metered the leg: one writer a leg. Exempt legs are here for the CDR's sake.
+    Column("node", String, nullable=False),
+    Column("exempt_reason", String),
 )
 
 # One row per percentage that a line reached in a cycle: the key is what makes a notice go out once.
@@ -51,6 +54,60 @@ thresholds: Final = Table(
     Column("cycle", Integer, primary_key=True),
     Column("percentage", Integer, primary_key=True),
     Column("occurred_at", BigInteger, nullable=False),
+    # The node that wrote first, and when (the database's clock): it is the one that tells people.
+    Column("node", String, nullable=False),
+    Column("written", BigInteger),
+    Index(None, "written"),
+)
+
+# Corrections of a line's minutes, by operators: rows are added and never changed (triggers).
+adjustments: Final = Table(
+    "adjustments",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("line", String, nullable=False),
+    Column("cycle", Integer, nullable=False),
+    Column("ms", BigInteger, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("by", String, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("node", String, nullable=False),
+    Column("written", BigInteger),
+    Index(None, "line", "cycle"),
+    Index(None, "written"),
+)
+
+# What the nodes of a shared database tell each other (store/shared.py); empty with SQLite.
+usage_total: Final = Table(
+    "usage_total",
+    metadata,
+    Column("line", String, primary_key=True),
+    Column("cycle", Integer, primary_key=True),
+    Column("node", String, primary_key=True),
+    Column("direction", String, primary_key=True),
+    Column("ms", BigInteger, nullable=False),
+    Column("counted_ms", BigInteger, nullable=False),
+    Column("written", BigInteger, nullable=False),
+    Index(None, "written"),
+)
+
+live_leg: Final = Table(
+    "live_leg",
+    metadata,
+    Column("leg", String, primary_key=True),
+    Column("node", String, nullable=False),
+    Column("line", String, nullable=False),
+    Column("direction", String, nullable=False),
+    Column("counts", Boolean, nullable=False),
+    Column("since", BigInteger, nullable=False),
+    Index(None, "node"),
+)
+
+node_beat: Final = Table(
+    "node_beat",
+    metadata,
+    Column("node", String, primary_key=True),
+    Column("at", BigInteger, nullable=False),
 )
 
 # `key` is call and line: a call between two lines of this switch may leave a record for each.
@@ -79,6 +136,7 @@ cdr: Final = Table(
     Column("emergency", Boolean, nullable=False),
     Column("forwarded_by", String),
     Column("estimated", Boolean, nullable=False),
+    Column("plan", String),
     Column("legs", JSON, nullable=False),
     Column("attempts", JSON, nullable=False),
     Index(None, "start"),
@@ -107,19 +165,64 @@ line_state: Final = Table(
     Column("at", BigInteger, nullable=False),
 )
 
+# Versions are counted per line. `at` belongs to the key so that nothing is ever overwritten, not even by
+# a switch that lost its memory and counts from 1 again. `source` is "file" or "store".
 location: Final = Table(
     "location",
     metadata,
     Column("line", String, primary_key=True),
     Column("version", Integer, primary_key=True),
+    Column("at", BigInteger, primary_key=True),
     Column("address", JSON, nullable=False),
     Column("validated", Boolean, nullable=False),
+    Column("source", String, nullable=False),
+    Column("by", String, nullable=False),
+    Column("why", String, nullable=False),
+    Column("site", String),
+    Column("filed_site", String),
+    Column("number", String),
     Column("confirmed_at", BigInteger),
-    Column("at", BigInteger, nullable=False),
+    Column("confirmed_by", String),
+    Column("reminded", JSON, nullable=False),
+    Column("changed_at", BigInteger, nullable=False),
 )
 
-# Emergency attempts. Each row's hash covers the one before; rows are added and never changed, which
-# triggers see to (in the migration). `body` is the exact text that was hashed.
+# The feed of numbers and addresses: its versions, what each changed (an empty digest takes a number
+# out), and what the receiver answered.
+feed: Final = Table(
+    "feed",
+    metadata,
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("at", BigInteger, nullable=False),
+    Column("by", String, nullable=False),
+    Column("rows", Integer, nullable=False),
+    Column("hash", String(64), nullable=False),
+)
+
+feed_row: Final = Table(
+    "feed_row",
+    metadata,
+    Column("number", String, primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("line", String, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("content", JSON, nullable=False),
+)
+
+feed_ack: Final = Table(
+    "feed_ack",
+    metadata,
+    Column("number", String, primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("at", BigInteger, primary_key=True),
+    Column("accepted", Boolean, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("by", String, nullable=False),
+)
+
+# Emergency attempts. Each row's hash covers the one before, its own columns and `digest`, the SHA-256
+# of `body`. Rows are added and never changed, which triggers see to (in the migration), but a purge
+# may empty `body`: the chain holds without it.
 audit: Final = Table(
     "audit",
     metadata,
@@ -128,6 +231,7 @@ audit: Final = Table(
     Column("call_id", String, nullable=False),
     Column("at", BigInteger, nullable=False),
     Column("body", Text, nullable=False),
+    Column("digest", String(64), nullable=False),
     Column("previous", String(64), nullable=False),
     Column("hash", String(64), nullable=False),
     Index(None, "call_id"),
@@ -146,6 +250,35 @@ notice: Final = Table(
     Column("channel", String, nullable=False),
     Column("state", String, nullable=False),
     Column("changed_at", BigInteger, nullable=False),
+    # The notice that this is one channel of, and the SHA-256 of what it says (the legal clock).
+    Column("notice", String, nullable=False),
+    Column("audience", String),
+    Column("recipients", String),
+    Column("attempts", Integer, nullable=False),
+    Column("reason", String),
+    Column("hash", String(64)),
+    Column("call_id", String),
     Index(None, "at"),
+    Index(None, "line"),
+)
+
+# Steps of fair-use cases (terms 3(a)). Each stays; the last one of a case tells where it stands.
+case_step: Final = Table(
+    "case_step",
+    metadata,
+    Column("case", String, primary_key=True),
+    Column("n", Integer, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("line", String, nullable=False),
+    Column("account", String, nullable=False),
+    Column("cycle", Integer, nullable=False),
+    Column("rung", String, nullable=False),
+    Column("happening", String, nullable=False),
+    Column("by", String, nullable=False),
+    Column("clause", String, nullable=False),
+    Column("because", String, nullable=False),
+    Column("notice", String, nullable=False),
+    Column("deadline", BigInteger),
+    Column("contacted", Boolean, nullable=False),
     Index(None, "line"),
 )

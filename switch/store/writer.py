@@ -9,47 +9,54 @@ Deliberately absent: reading (read.py), and any decision that depends on a row.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from itertools import islice
 from typing import Final
 
 import orjson
 from sqlalchemy.exc import SQLAlchemyError, StatementError
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from switch.clock import boottime
 from switch.store.alarm import Alarm, quiet
 from switch.store.audit import Head
 from switch.store.batch import KINDS, Batch, blames_record
 from switch.store.database import (
+    FAILURES,
     FileIdentity,
     file_identity,
+    is_shared,
     migrate,
     open_for_writing,
     sqlite_path,
 )
 from switch.store.rows import Record
+from switch.store.shared import SharedRows, forget_live_legs
 
 # A transaction costs as much as forty rows, and a record may take 500 ms to be visible.
-INTERVAL_S: Final = 0.15
+INTERVAL_S: Final = 0.3
 CAPACITY: Final = 50_000
 _BATCH: Final = 500
 # How often an idle writer looks whether the database's file is still the one it opened.
 _LOOK_S: Final = 1.0
 _FIRST_RETRY_S: Final = 0.2
 _LAST_RETRY_S: Final = 5.0
+# A refused record is a bug, not a state: an operator sees it for this long after the last one.
+REJECTION_STANDS_S: Final = 3600.0
 
 # Records start with their kind: b'{"k":"cdr",...
 _KIND_AT: Final = len(b'{"k":"')
-_KIND_BYTES: Final = frozenset(kind.encode() for kind in KINDS)
 
 Replay = Callable[[], Iterator[Record]]
+Errand = Callable[[AsyncConnection], Awaitable[int]]
 
 
 class Writer:
     """A bounded queue and the task (`run`) that empties it into the database at `url`.
 
     `replay` yields all records that the journal still has, oldest first. Records must be in the
-    journal before they are submitted here.
+    journal before they are submitted here. `node` names this switch among those that share the
+    database.
     """
 
     def __init__(
@@ -57,14 +64,20 @@ class Writer:
         url: str,
         replay: Replay,
         *,
+        node: str = "",
         alarm: Alarm = quiet,
         interval_s: float = INTERVAL_S,
         capacity: int = CAPACITY,
     ) -> None:
         """Nothing is opened before `run`."""
         self.rejected = 0
+        self._rejected_at: float | None = None
         self.replays = 0
         self._url = url
+        self._node = node
+        self._is_shared = is_shared(url)
+        self._kinds = KINDS | SharedRows.KINDS if self._is_shared else KINDS
+        self._kind_bytes = frozenset(kind.encode() for kind in self._kinds)
         self._path = sqlite_path(url)
         self._replay = replay
         self._alarm = alarm
@@ -83,6 +96,7 @@ class Writer:
         self._retry_s = 0.0
         self._head: Head | None = None
         self._overflows = 0
+        self._errands: deque[tuple[Errand, asyncio.Future[int]]] = deque()
 
     def __len__(self) -> int:
         """Count records that wait (a gauge)."""
@@ -95,14 +109,15 @@ class Writer:
 
     def feed(self, records: list[bytes]) -> None:
         """Take the journal's records of a wake-up; those that leave no row are passed over."""
+        kinds = self._kind_bytes
         for record in records:
             end = record.find(b'"', _KIND_AT)
-            if record[_KIND_AT:end] in _KIND_BYTES:
+            if record[_KIND_AT:end] in kinds:
                 self._take(record)
 
     def submit(self, record: Record) -> None:
         """Take one record that leaves a row."""
-        if record.get("k") in KINDS:
+        if record.get("k") in self._kinds:
             self._take(record)
 
     async def settle(self) -> None:
@@ -113,6 +128,14 @@ class Writer:
         self._settling.append((self._submitted, future))
         self._wake.set()
         await future
+
+    async def carry_out(self, errand: Errand) -> int:
+        """Have `errand` done on the writer's own connection, in a transaction between two batches;
+        return what it returns. Raises what the database raised."""
+        future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._errands.append((errand, future))
+        self._wake.set()
+        return await future
 
     async def run(self) -> None:
         """Write until cancelled; a batch under way is finished first."""
@@ -154,12 +177,27 @@ class Writer:
                 await self._write_batch(engine)
                 if self._is_replaced():
                     return
-        except (SQLAlchemyError, OSError) as error:
+            await self._run_errands(engine)
+        except FAILURES as error:
             self._put_off(error)
             return
         if self._retry_s:
             self._retry_s = 0.0
             self._alarm("store.recovered", {"queued": len(self._queue)})
+
+    async def _run_errands(self, engine: AsyncEngine) -> None:
+        """Do what others asked for; one that fails is told to who asked, and not tried again."""
+        while self._errands and not self._behind:
+            errand, future = self._errands.popleft()
+            try:
+                async with engine.begin() as connection:
+                    result = await errand(connection)
+            except FAILURES as error:
+                if not future.done():
+                    future.set_exception(error)
+                continue
+            if not future.done():
+                future.set_result(result)
 
     async def _write_batch(self, engine: AsyncEngine) -> None:
         """Write the oldest records and take them out of the queue."""
@@ -175,7 +213,7 @@ class Writer:
 
     async def _write(self, engine: AsyncEngine, records: list[Record]) -> None:
         """Write records in one transaction, or one by one if one of them is refused."""
-        batch = Batch(records, self._bound)
+        batch = Batch(records, self._bound, self._node, is_shared=self._is_shared)
         for record, reason in batch.rejected:
             self._reject(record, reason)
         try:
@@ -189,6 +227,9 @@ class Writer:
             for record in records:
                 await self._write(engine, [record])
             return
+        if self._rejected_at is not None and boottime() - self._rejected_at > REJECTION_STANDS_S:
+            self._rejected_at = None
+            self._alarm("store.accepted", {"rejected": self.rejected})
         if head is not None and head != self._head:
             self._head = head
             self._alarm("audit.head", {"seq": head.seq, "hash": head.hash})
@@ -198,8 +239,10 @@ class Writer:
         self.replays += 1
         self._behind = False
         submitted = self._submitted - len(self._queue)
-        records = (record for record in self._replay() if record.get("k") in KINDS)
+        records = (record for record in self._replay() if record.get("k") in self._kinds)
         try:
+            if self._is_shared:
+                await forget_live_legs(engine, self._node)
             while chunk := await asyncio.to_thread(_chunk, records):
                 await self._write(engine, chunk)
                 if self._stopping.is_set():
@@ -272,6 +315,7 @@ class Writer:
     def _reject(self, record: Record, reason: str) -> None:
         """Pass over a record that can't become a row."""
         self.rejected += 1
+        self._rejected_at = boottime()
         self._alarm("store.rejected", {"kind": record.get("k"), "reason": reason})
 
     def _settled(self, submitted: int) -> None:

@@ -140,6 +140,14 @@ class Transactions:
         tx.start(now)
         return tx
 
+    def resume(self, invite: Request, flow: Flow, owner: ClientOwner) -> ClientTransaction:
+        """Follow an INVITE that was sent before a restart, as one that was answered provisionally;
+        nothing is sent."""
+        key = (invite.via.branch or "", "INVITE")
+        tx = self._clients[key] = ClientTransaction(self, key, invite, flow, owner)
+        tx.state = State.Proceeding
+        return tx
+
     def transport_failed(self, flow: Flow, now: float) -> None:
         """Fail the client transactions that `flow` can't serve (§17.1.4, §18.4).
 

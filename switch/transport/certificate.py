@@ -9,6 +9,7 @@ import ipaddress
 import os
 import ssl
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +20,22 @@ from cryptography.x509.oid import NameOID
 
 _VALID: Final = datetime.timedelta(days=3650)  # nobody renews what nobody ordered
 _BACKDATED: Final = datetime.timedelta(days=1)  # phones without a clock battery lag
+
+
+@dataclass(frozen=True, slots=True)
+class TlsPeer:
+    """Who we expect at the far end of a connection that we open: by which authorities, under which
+    name (host name or IP literal) in its certificate (RFC 5922 §7.3)."""
+
+    context: ssl.SSLContext
+    name: str
+
+
+def fault_of(error: ssl.SSLError) -> str:
+    """What went wrong in a handshake, in OpenSSL's words for people."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is refused: {error.verify_message}"
+    return (error.reason or str(error)).replace("_", " ").lower()
 
 
 def ensure_self_signed(
@@ -38,31 +55,35 @@ def ensure_self_signed(
     return certificate, key
 
 
-def server_context(certificate: Path, key: Path, authority: Path | None = None) -> ssl.SSLContext:
-    """Return the context of our listeners; with `authority`, peers may show a certificate of it.
+def server_context(
+    certificate: Path, key: Path, authorities: Sequence[Path] = ()
+) -> ssl.SSLContext:
+    """Return the context of our listeners; peers may show a certificate of one of `authorities`.
 
     OSError (ssl.SSLError is one) when a file can't be read or doesn't fit.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_cert_chain(certificate, key)
-    if authority is not None:
+    for authority in authorities:
         context.load_verify_locations(authority)
         context.verify_mode = ssl.CERT_OPTIONAL
     return context
 
 
-def client_context(authority: Path | None = None, *, verify: bool = True) -> ssl.SSLContext:
-    """Return the context of connections that we open; `authority` replaces the system's.
+def client_context(
+    authority: Path | None = None, certificate: Path | None = None, key: Path | None = None
+) -> ssl.SSLContext:
+    """Return the context of connections that we open. The peer's certificate is always verified:
+    `authority` replaces the system's, and may be the certificate itself if that is self-signed.
 
-    `verify=False` is for the demo and for carriers with self-signed certificates: the connection
-    is then encrypted and not authenticated. OSError when the file can't be read.
+    `certificate` and `key` are what we show when asked. OSError when a file can't be read or doesn't
+    fit.
     """
     context = ssl.create_default_context(cafile=None if authority is None else str(authority))
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if not verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
+    if certificate is not None:
+        context.load_cert_chain(certificate, key)
     return context
 
 

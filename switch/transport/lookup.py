@@ -1,18 +1,19 @@
 """DNS as resolve.py needs it: NAPTR, SRV and addresses with their time to live, by dnspython.
 
 Absent records are empty answers, and so is a server's failure to tell of NAPTR or SRV: many can't,
-and RFC 3263 §4.2 goes on with A and AAAA then. Names that only the hosts file knows are found by
-the system.
+and RFC 3263 §4.2 goes on with A and AAAA then. Silence is no answer: TimeoutError, an OSError. Names
+that only the hosts file knows are found by the system.
 """
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 import dns.asyncresolver
 import dns.exception
 import dns.resolver
+from dns.nameserver import Do53Nameserver
 
 _LIFETIME_S: Final = 2.0  # a call waits for it; resolv.conf's own default is 5 s a server
 _SYSTEM_TTL_S: Final = 30.0  # getaddrinfo tells no time to live
@@ -41,10 +42,10 @@ class Lookup(Protocol):
     """Records of a name, and for how many seconds they hold."""
 
     async def naptr(self, name: str) -> tuple[list[Naptr], float]:
-        """NAPTR records, in no order."""
+        """NAPTR records, in no order; TimeoutError when nobody answers."""
 
     async def srv(self, name: str) -> tuple[list[Srv], float]:
-        """SRV records, in no order."""
+        """SRV records, in no order; TimeoutError when nobody answers."""
 
     async def addresses(self, name: str, *, ipv6: bool) -> tuple[list[str], float]:
         """IP literals of A (or AAAA) records; OSError when nobody could be asked."""
@@ -56,12 +57,11 @@ Record = TypeVar("Record")
 class DnsLookup:
     """Lookup by dnspython, with its cache; of the nameservers of resolv.conf by default."""
 
-    def __init__(self, nameservers: list[str] | None = None, port: int = 53) -> None:
-        """`nameservers` are IP literals."""
-        self._resolver = dns.asyncresolver.Resolver(configure=nameservers is None)
-        if nameservers is not None:
-            self._resolver.nameservers = list(nameservers)
-            self._resolver.port = port
+    def __init__(self, nameservers: Sequence[tuple[str, int]] = ()) -> None:
+        """`nameservers` are IP literals with ports; () those of resolv.conf."""
+        self._resolver = dns.asyncresolver.Resolver(configure=not nameservers)
+        if nameservers:
+            self._resolver.nameservers = [Do53Nameserver(*each) for each in nameservers]
         self._resolver.cache = dns.resolver.LRUCache()
         self._resolver.lifetime = _LIFETIME_S
 
@@ -85,6 +85,8 @@ class DnsLookup:
     ) -> tuple[list[Record], float]:
         try:
             answer = await self._resolver.resolve(name, kind, search=False)
+        except dns.resolver.LifetimeTimeout as error:
+            raise TimeoutError(f"no DNS server answers for {name}") from error
         except dns.exception.DNSException:
             return [], _SYSTEM_TTL_S
         ttl = 0.0 if answer.rrset is None else float(answer.rrset.ttl)

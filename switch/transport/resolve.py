@@ -1,20 +1,22 @@
 """Where a SIP URI leads: transport, address, port, in the order to try (RFC 3263 §4, RFC 2782).
 
-`known` answers at once for IP literals and for what was asked before, `resolve` asks the DNS.
-Targets that failed are tried last for a while (`mark_dead`), so that a call doesn't wait for them
-again.
+`known` answers at once for IP literals and for what was asked before, `resolve` asks the DNS. A server
+that falls silent changes nothing: an answer from A records alone must not replace one that came by
+NAPTR and SRV.
 
-Deliberately absent: where responses go (§5; they go back where the request came from), TTL-less
+Deliberately absent: which targets are dead (trunk/next_hop.py knows by probes and calls), where
+responses go (§5; they go back where the request came from), TTL-less
 `maddr` multicast, ENUM.
 """
 
 import ipaddress
 import random
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from switch.sip.uri import Uri
-from switch.transport.lookup import DnsLookup, Lookup, Naptr, Srv
+from switch.transport.lookup import DnsLookup, Lookup, Naptr, Record, Srv
 
 _SERVICES: Final = {"SIP+D2U": "UDP", "SIP+D2T": "TCP", "SIPS+D2T": "TLS"}
 _SRV_PREFIX: Final = {"UDP": "_sip._udp.", "TCP": "_sip._tcp.", "TLS": "_sips._tcp."}
@@ -25,7 +27,6 @@ _FAILURE_TTL_S: Final = (
     5.0  # names without an address: not asked for again at each retry of a phone
 )
 _MAX_KNOWN: Final = 4_096
-_DEAD_S: Final = 30.0  # RFC 3263 §4.3 leaves it open: a restart takes about as long
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,6 @@ class Resolver:
         self._families = (False, True) if ipv6 else (False,)
         self._rng = rng or random.Random()
         self._known: dict[_Target, _Known] = {}
-        self._dead: dict[tuple[str, str, int], float] = {}
 
     def known(self, uri: Uri, now: float) -> list[Hop] | None:
         """Return where `uri` leads if that needs no question to the DNS, else None.
@@ -97,7 +97,7 @@ class Resolver:
             return None
         if not known.hops:
             raise ResolveError(known.reason)
-        return self._living_first(known.hops, now)
+        return list(known.hops)
 
     async def resolve(self, uri: Uri, now: float) -> list[Hop]:
         """Return where `uri` leads, the best first; never empty. ResolveError."""
@@ -108,9 +108,13 @@ class Resolver:
             self._lookup = DnsLookup()
         target = self._target(uri)
         reason = f"{target.host} has no address"
+        before = self._known.get(target)
+        has_answer = before is not None and bool(before.hops)
         try:
-            hops, ttl = await self._ask(self._lookup, target)
+            hops, ttl = await self._ask(self._lookup, target, patient=not has_answer)
         except OSError as error:
+            if has_answer:
+                raise ResolveError(str(error)) from error
             hops, ttl, reason = [], _FAILURE_TTL_S, str(error)
         if len(self._known) >= _MAX_KNOWN:
             self._known.clear()
@@ -118,28 +122,7 @@ class Resolver:
         self._known[target] = _Known(tuple(hops), now + ttl, reason)
         if not hops:
             raise ResolveError(reason)
-        return self._living_first(tuple(hops), now)
-
-    def mark_dead(self, hop: Hop, now: float, seconds: float = _DEAD_S) -> None:
-        """Try this target last for a while: it refused, was unreachable, or said 503."""
-        if len(self._dead) >= _MAX_KNOWN:
-            self._dead = {key: until for key, until in self._dead.items() if until > now}
-        if len(self._dead) < _MAX_KNOWN:
-            self._dead[hop.transport, hop.ip, hop.port] = now + seconds
-
-    def mark_alive(self, hop: Hop) -> None:
-        """Take a target out of the dead: it answered."""
-        self._dead.pop((hop.transport, hop.ip, hop.port), None)
-
-    def is_dead(self, hop: Hop, now: float) -> bool:
-        """Whether this target failed a short while ago."""
-        until = self._dead.get((hop.transport, hop.ip, hop.port))
-        return until is not None and until > now
-
-    def _living_first(self, hops: tuple[Hop, ...], now: float) -> list[Hop]:
-        if not self._dead:
-            return list(hops)
-        return sorted(hops, key=lambda hop: self.is_dead(hop, now))  # stable
+        return hops
 
     def _target(self, uri: Uri) -> _Target:
         """Read what decides of a URI. ResolveError for another scheme or an unknown transport."""
@@ -159,21 +142,27 @@ class Resolver:
         if transport not in self._transports:
             raise ResolveError(f"no transport {transport}")
 
-    async def _ask(self, lookup: Lookup, target: _Target) -> tuple[list[Hop], float]:
-        """Follow §4.1 and §4.2: NAPTR, else SRV of each transport, else plain addresses."""
+    async def _ask(
+        self, lookup: Lookup, target: _Target, *, patient: bool
+    ) -> tuple[list[Hop], float]:
+        """Follow §4.1 and §4.2: NAPTR, else SRV of each transport, else plain addresses.
+
+        When `patient`, silence about NAPTR or SRV counts as none, for firewalls that swallow such
+        questions; else TimeoutError.
+        """
         if target.port is not None:
             transport = target.transport or ("TLS" if target.secure else "UDP")
             return await self._addresses(lookup, transport, target.host, target.port, target.host)
         services: list[tuple[str, str]] = []
         if target.transport is None:
-            naptr, _ = await lookup.naptr(target.host)
+            naptr, _ = await _or_none(lookup.naptr(target.host), patient)
             services = self._services(naptr, secure=target.secure)
         if not services:
             services = [(t, _SRV_PREFIX[t] + target.host) for t in self._candidates(target)]
         hops: list[Hop] = []
         lifetime = _MAX_TTL_S
         for transport, name in services:
-            records, ttl = await lookup.srv(name)
+            records, ttl = await _or_none(lookup.srv(name), patient)
             for record in order_srv(records, self._rng):
                 found, address_ttl = await self._addresses(
                     lookup, transport, record.target, record.port, target.host
@@ -218,6 +207,17 @@ class Resolver:
             hops += [Hop(transport, ip, port, name) for ip in found]
             lifetime = min(lifetime, ttl)
         return hops, lifetime
+
+
+async def _or_none(
+    answer: Awaitable[tuple[list[Record], float]], patient: bool
+) -> tuple[list[Record], float]:
+    try:
+        return await answer
+    except TimeoutError:
+        if patient:
+            return [], _FAILURE_TTL_S
+        raise
 
 
 def order_srv(records: list[Srv], rng: random.Random) -> list[Srv]:

@@ -24,6 +24,7 @@ from switch.sip.errors import ParseError
 from switch.sip.flow import Flow
 from switch.sip.message import Request, Response
 from switch.sip.parser import KeepAlive, StreamItem
+from switch.transport.certificate import TlsPeer, fault_of
 from switch.transport.connection import Connection
 from switch.transport.limits import StreamLimits
 from switch.transport.listener import Listener
@@ -71,23 +72,24 @@ class StreamTransport:
         sink: StreamSink,
         *,
         server_tls: ssl.SSLContext | None = None,
-        client_tls: ssl.SSLContext | None = None,
         limits: StreamLimits = _DEFAULT_LIMITS,
     ) -> None:
         """Prepare to listen on `tcp` and `tls` addresses (IP literal, port; port 0 picks one).
 
-        `server_tls` is needed with `tls`, `client_tls` to open TLS connections.
+        `server_tls` is needed with `tls`.
         """
         if tls and server_tls is None:
             raise ValueError("TLS listeners need a certificate")
         self.limits = limits
-        self.server_names: dict[Address, str] = {}
-        """The host name that the certificate of an address must show; else the IP literal."""
+        self.server_tls = server_tls
+        """The context of connections that are accepted from now on."""
+        self.tls_peer: Callable[[Flow], TlsPeer | None] = lambda _: None
+        """Who is expected at the far end of a TLS flow; to None no connection is opened."""
+        self.on_handshake: Callable[[Flow, str], None] = lambda _flow, _fault: None
+        """Hears how a TLS connection that we opened was taken: "", or what was wrong."""
         self.patience: Callable[[Flow], float] = lambda _: limits.connect_timeout_s
         """Seconds that a connection to `flow` may take to open: less where there is another way."""
         self._sink = sink
-        self._server_tls = server_tls
-        self._client_tls = client_tls
         rate, tls_rate = limits.tcp_accepts_per_s, limits.tls_accepts_per_s
         self._listeners = [Listener("TCP", a, rate, self._accept) for a in tcp]
         self._listeners += [Listener("TLS", a, tls_rate, self._accept) for a in tls]
@@ -192,7 +194,7 @@ class StreamTransport:
     async def _take(self, connection: Connection, accepted: socket.socket) -> None:
         """Wait for the TLS handshake of an accepted connection."""
         assert self._loop is not None
-        tls = self._server_tls if connection.flow.transport == "TLS" else None
+        tls = self.server_tls if connection.flow.transport == "TLS" else None
         timeout = None if tls is None else self.limits.handshake_timeout_s
         try:
             await self._loop.connect_accepted_socket(
@@ -208,19 +210,18 @@ class StreamTransport:
 
     def _start(self, flow: Flow) -> Connection | None:
         """Start to open a connection to `flow.remote`; None when that is impossible at once."""
-        if self._loop is None or (flow.transport == "TLS" and self._client_tls is None):
+        peer = self.tls_peer(flow) if flow.transport == "TLS" else None
+        if self._loop is None or (flow.transport == "TLS" and peer is None):
             return None
         connection = Connection(self, flow._replace(connection=next(self._numbers)), accepted=False)
         self._by_address[flow.transport, flow.remote] = connection
-        self._run(self._connect(connection))
+        self._run(self._connect(connection, peer))
         return connection
 
-    async def _connect(self, connection: Connection) -> None:
+    async def _connect(self, connection: Connection, peer: TlsPeer | None) -> None:
         """Open a connection; what waits in it is sent when it is open."""
         assert self._loop is not None
         flow = connection.flow
-        tls = self._client_tls if flow.transport == "TLS" else None
-        name = None if tls is None else self.server_names.get(flow.remote, flow.remote[0])
         host = flow.local[0]
         same_family = (":" in host) == (":" in flow.remote[0])
         local = (host, 0) if same_family and host not in _WILDCARDS else None
@@ -229,13 +230,17 @@ class StreamTransport:
                 await self._loop.create_connection(
                     lambda: connection,
                     *flow.remote,
-                    ssl=tls,
-                    server_hostname=name,
+                    ssl=None if peer is None else peer.context,
+                    server_hostname=None if peer is None else peer.name,
                     local_addr=local,
-                    ssl_shutdown_timeout=None if tls is None else _SHUTDOWN_S,
+                    ssl_shutdown_timeout=None if peer is None else _SHUTDOWN_S,
                 )
-        except OSError:  # refused, unreachable, TLS errors, time-outs
+            if peer is not None:
+                self.on_handshake(flow, "")
+        except OSError as error:  # refused, unreachable, TLS errors, time-outs
             self.failed += 1
+            if isinstance(error, ssl.SSLError):
+                self.on_handshake(flow, fault_of(error))
             self._forget_address(connection)
             self._sink.on_transport_error(flow._replace(connection=0))
             self._sink.on_batch_end()

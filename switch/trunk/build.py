@@ -26,8 +26,14 @@ def build_trunk(
     wheel: Wheel,
     transactions: Transactions,
     outbox: Outbox,
+    *,
+    emergency_probe_s: float | None = None,
 ) -> Trunk:
-    """A trunk that is not started yet. `key` makes the Contact token of its registration."""
+    """A trunk that is not started yet. `key` makes the Contact token of its registration.
+
+    `emergency_probe_s` is None for a trunk that no emergency call leaves by; else it is probed at
+    least so often, whatever its own setting: its silence must be noticed before someone needs it.
+    """
     carrier = _carrier(entry, flows)
     account = None
     if entry.registered_aor and carrier.credentials is not None and entry.register_expires_s:
@@ -40,7 +46,16 @@ def build_trunk(
         )
     uri = "" if is_literal(entry.address) else entry.uri
     reach = Reach(uri, entry.certificate_name, account)
-    return Trunk(carrier, entry.ping_s, wheel, transactions, outbox, reach)
+    trunk = Trunk(carrier, probing_s(entry, emergency_probe_s), wheel, transactions, outbox, reach)
+    trunk.serves_emergency = emergency_probe_s is not None
+    return trunk
+
+
+def probing_s(entry: TrunkSettings, emergency_probe_s: float | None) -> float:
+    """Seconds between two probes of a trunk, 0 = none."""
+    if emergency_probe_s is None:
+        return entry.ping_s
+    return min(entry.ping_s or emergency_probe_s, emergency_probe_s)
 
 
 def is_literal(address: str) -> bool:
@@ -62,7 +77,8 @@ def _carrier(entry: TrunkSettings, flows: LocalFlow) -> Carrier:
         id=entry.id,
         host=entry.host,
         flow=flows(transport, remote),
-        stream_flow=flows("TCP", remote) if transport == "UDP" else None,
+        stream_flow=flows("TCP", remote) if transport == "UDP" and entry.tcp_for_large else None,
+        tcp_for_large=entry.tcp_for_large,
         trusted=entry.trusted,
         number_out=entry.number_out,
         number_in=entry.number_in,
@@ -76,4 +92,5 @@ def _carrier(entry: TrunkSettings, flows: LocalFlow) -> Carrier:
         failover_on=frozenset(entry.failover_on) or FAILOVER_STATUSES,
         portability_prefixes=entry.portability_prefixes,
         origin=entry.origin,
+        passes_identity=entry.stir != "none",
     )

@@ -10,13 +10,11 @@ from collections.abc import Callable
 from typing import Final
 
 from switch.clock import Timer, Wheel
-from switch.dialog.dialog import host_port, via_value
 from switch.routing.carrier import Carrier
-from switch.sip.build import MAX_FORWARDS, make_request
-from switch.sip.ids import new_call_id, new_tag
 from switch.sip.message import Response
 from switch.transaction.client import ClientTransaction
 from switch.transaction.transactions import Transactions
+from switch.trunk.enquiry import NO_ANSWER, UNREACHABLE, options_request
 
 DOWN_AFTER: Final = 2  # lost probes in a row: one loss is the network's daily business
 SILENCE_S: Final = 5.0  # by then UDP has sent a probe five times; transactions wait for 32 s
@@ -121,7 +119,7 @@ class NextHop:
             case "ping":
                 self._send_probe(now)
             case "silence":
-                self._missed("no answer to OPTIONS", now)
+                self._missed(NO_ANSWER, now)
             case "avoided":
                 self.avoided = None
 
@@ -140,28 +138,19 @@ class NextHop:
 
     def on_timeout(self, tx: ClientTransaction, now: float) -> None:
         """No answer."""
-        self._lost(tx, "no answer to OPTIONS", now)
+        self._lost(tx, NO_ANSWER, now)
 
     def on_transport_error(self, tx: ClientTransaction, now: float) -> None:
         """No path."""
-        self._lost(tx, "unreachable", now)
+        self._lost(tx, UNREACHABLE, now)
 
     def _send_probe(self, now: float) -> None:
-        flow, host = self.carrier.flow, self.carrier.host
-        fields = [
-            ("Via", via_value(flow)),
-            ("Max-Forwards", MAX_FORWARDS),
-            ("From", f"<sip:vigie@{host_port(flow.local)}>;tag={new_tag()}"),
-            ("To", f"<sip:{host}>"),
-            ("Call-ID", new_call_id()),
-            ("CSeq", "1 OPTIONS"),
-            ("Accept", "application/sdp"),
-        ]
         if self._ping is not None:
             self._ping.cancel()
         self._ping = self._wheel.arm(now + self._ping_s, self, "ping")
         self._silence = self._wheel.arm(now + SILENCE_S, self, "silence")
-        request = make_request("OPTIONS", f"sip:{host}", fields)
+        flow = self.carrier.flow
+        request = options_request(self.carrier.host, flow)
         self._probe = self._transactions.request(request, flow, self, now)
 
     def _lost(self, tx: ClientTransaction, reason: str, now: float) -> None:

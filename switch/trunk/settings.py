@@ -41,7 +41,10 @@ class TrunkSettings(Section):
     else the address), or by the Contact of our registration.
 
     `aor` is what we register, sip:USERNAME@ADDRESS by default. `origin` "abroad" marks French
-    numbers that call through this trunk.
+    numbers that call through this trunk. `tcp_for_large` is whether a UDP carrier takes requests over
+    1,300 octets by TCP (RFC 3261 §18.1.1); without it they go by UDP, and a location as XML stays
+    behind. `stir` is who signs: with "none" no Identity field is passed on. `ping_s` 0 = no probes;
+    a trunk of the emergency route is probed all the same ([emergency] probe_s).
     """
 
     id: Identifier
@@ -60,6 +63,7 @@ class TrunkSettings(Section):
     register_expires_s: int = Field(default=0, ge=0, le=86_400)
     aor: str = Field(default="", pattern=r'^(sips?:[^\s<>"@;?]+@[^\s<>"@;?]+)?$')
     ping_s: float = Field(default=30, ge=0)
+    tcp_for_large: bool = True
     channels: int | None = Field(default=None, ge=1)
     failover_on: tuple[FailureStatus, ...] = ()
 
@@ -138,7 +142,10 @@ class EmergencySettings(Section):
     `operator_code` is ours at ARCEP (R1R2 of P-Access-Network-Info). `abroad_signals` and
     `abroad_override` replace the dial plan's when given. `abroad_answer_mode` lists who hears the
     warning in an answered call instead of early media: "line:104", or a pattern for User-Agent,
-    "Gigaset*". `default_location` serves a line that has neither address nor site.
+    "Gigaset*". `default_location` serves a line that has neither address nor site. `probe_s` is the
+    longest time between two OPTIONS to a trunk of the emergency route. `routes_max_shrink` is the
+    largest share of its rows that a new routing table may lack. An emergency call that the caller ends
+    within `short_call_s` of the answer is told to the operator.
     """
 
     operator_code: str = Field(pattern=r"^[0-9A-Z]{2}$")
@@ -151,5 +158,8 @@ class EmergencySettings(Section):
     emergency_pdd_s: float = Field(default=8, ge=2, le=60)
     tcp_connect_s: float = Field(default=0.5, ge=0.1, le=5)
     callback_s: float = Field(default=1800, ge=0)
+    short_call_s: float = Field(default=10, ge=0, le=300)
+    probe_s: float = Field(default=15, ge=2, le=300)
+    routes_max_shrink: float = Field(default=0.02, ge=0, le=1)
     psap_numbers: tuple[E164, ...] = ("+33800112112",)
     location_source: str = Field(default="vigie.invalid", description="our FQDN in loc-src")

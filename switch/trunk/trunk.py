@@ -18,6 +18,7 @@ from switch.dialog.dialog import host_port
 from switch.routing.carrier import Carrier
 from switch.sip.errors import ParseError
 from switch.sip.flow import Flow
+from switch.sip.ids import new_tag
 from switch.sip.message import Request
 from switch.sip.nameaddr import NameAddr
 from switch.sip.outbox import Outbox
@@ -53,13 +54,13 @@ NEAR: Final = Reach()
 class Trunk:
     """One carrier with its present state. `calls` counts live calls in both directions.
 
-    `carrier` has the first next hop; `hops` are all, in the order of the DNS.
+    `carrier` has the first next hop; `hops` are all, in the order of the DNS. Of a trunk that
+    `serves_emergency`, operators are told when it falls silent.
     """
 
     __slots__ = (
         "_is_started",
         "_outbox",
-        "_ping_s",
         "_transactions",
         "_was_up",
         "_wheel",
@@ -68,7 +69,9 @@ class Trunk:
         "certificate_name",
         "hops",
         "look_up_at",
+        "ping_s",
         "registration",
+        "serves_emergency",
         "unresolved_reason",
         "uri",
     )
@@ -98,8 +101,9 @@ class Trunk:
         self._wheel = wheel
         self._transactions = transactions
         self._outbox = outbox
-        self._ping_s = ping_s
+        self.ping_s = ping_s
         self._is_started = False
+        self.serves_emergency = False
         self.registration: Registration | None = None
         if reach.account is not None:
             self.registration = Registration(reach.account, self, wheel, transactions, outbox, draw)
@@ -196,6 +200,21 @@ class Trunk:
             self._was_up = not self._was_up
             name = "trunk.up" if self._was_up else "trunk.down"
             self._outbox.note(name, trunk=self.carrier.id, reason=self.reason)
+            if self.serves_emergency:
+                self._tell_operators()
+
+    def _tell_operators(self) -> None:
+        """Before someone dials 18: one way out is missing, or is there again."""
+        trunk, reason = self.carrier.id, self.reason
+        kind = "trunk_answers" if self._was_up else "trunk_silent"
+        self._outbox.note(f"emergency.{kind}", trunk=trunk, reason=reason)
+        self._outbox.note(
+            "notice.due",
+            id=f"{kind} {trunk} {new_tag()}",
+            kind=kind,
+            audience="operator",
+            fields={"trunk": trunk, "reason": reason},
+        )
 
     def called_number(self, request: Request) -> str | None:
         """The number that a call to our registration's Contact is for; None for any other call.
@@ -231,8 +250,9 @@ class Trunk:
         )
 
     def _hop(self, way: Way) -> NextHop:
-        carrier = replace(self.carrier, flow=way[0], stream_flow=way[1])
-        return NextHop(carrier, self._ping_s, self._wheel, self._transactions, self._on_hop)
+        stream_flow = way[1] if self.carrier.tcp_for_large else None
+        carrier = replace(self.carrier, flow=way[0], stream_flow=stream_flow)
+        return NextHop(carrier, self.ping_s, self._wheel, self._transactions, self._on_hop)
 
     def _on_hop(self, hop: NextHop) -> None:
         if len(self.hops) > 1:

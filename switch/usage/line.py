@@ -2,7 +2,8 @@
 
 With n live legs the sum grows by n milliseconds a millisecond, so the instant of a crossing is (T -
 used) / n away and only a leg change can move it: one timer a line, armed again at leg changes, and
-no polling. The sum is kept as settled + n*now - (sum of the starts): O(1) per leg change.
+no polling. The sum is kept as settled + n*now - (sum of the starts): O(1) per leg change. Corrections
+and what other nodes counted join the same sum.
 
 All `*_ms` are integer milliseconds, of boottime unless named otherwise. Deliberately absent: any
 effect of a crossing on a call. It is an indicator and never a cap.
@@ -10,20 +11,26 @@ effect of a crossing on a call. It is an indicator and never a cap.
 
 from collections.abc import Callable, Collection
 from typing import Final
+from zlib import crc32
 
 from switch.clock import Timer, Wheel
+from switch.usage.adjustment import Adjustment
 from switch.usage.cycle import Cycle
+from switch.usage.elsewhere import NOWHERE, Elsewhere
 from switch.usage.leg import Leg
 
 PERCENTAGES: Final = (80, 90, 100)
 
-# A BYE may be in the socket buffer while the timer of a crossing that it prevents is due. The
-# crossing is announced this much later; its `occurred_at` is exact all the same.
-_SETTLE_MS: Final = 50
+# A BYE may be in the socket buffer while the timer of a crossing that it prevents is due: what came
+# before is read first. The crossing is announced this much later; its `occurred_at` is exact all the
+# same.
+_SETTLE_MS: Final = 10
 
-# A crossing days ahead is armed at a shared full minute first and exactly then, so that calls
-# coming and going don't strew the wheel with far-away times.
+# A crossing days ahead is armed at one instant of its minute first and exactly then, so that calls
+# coming and going don't strew the wheel with far-away times. Each line has its own instant, lest all
+# lines look again in the same millisecond.
 _COARSE_MS: Final = 60_000
+_PHASE_MS: Final = 100
 
 Fire = Callable[["LineMeter", int, int], None]
 Close = Callable[[Leg, int], None]
@@ -32,7 +39,8 @@ Close = Callable[[Leg, int], None]
 class LineMeter:
     """What a line used in `cycle`.
 
-    `settled`: ms of ended parts by direction. `crossed`: percentages reached, ascending. `fire` is
+    `settled`: ms of ended parts by direction. `adjustments`: corrections of the cycle by id.
+    `elsewhere`: what other nodes counted in it. `crossed`: percentages reached, ascending. `fire` is
     called with (meter, percentage, boottime ms) at each crossing, `close` with (leg, boottime ms)
     when a cycle's end closes a leg's part.
     """
@@ -41,15 +49,21 @@ class LineMeter:
         "_boundary",
         "_close",
         "_counted",
+        "_ended",
         "_fire",
         "_newest",
+        "_phase_ms",
         "_points",
+        "_provisional",
         "_running",
         "_starts",
         "_timer",
         "_wheel",
+        "adjusted_ms",
+        "adjustments",
         "crossed",
         "cycle",
+        "elsewhere",
         "legs",
         "line",
         "offset_ms",
@@ -71,6 +85,9 @@ class LineMeter:
         self.cycle = cycle
         self.legs: dict[str, Leg] = {}
         self.settled: dict[str, int] = {"inbound": 0, "outbound": 0}
+        self.adjustments: dict[str, Adjustment] = {}
+        self.adjusted_ms = 0  # what they come to
+        self.elsewhere: Elsewhere = NOWHERE
         self.crossed: list[int] = []
         self.offset_ms = 0
         self.settled_at_ms = 0
@@ -78,23 +95,30 @@ class LineMeter:
         self._running = 0
         self._starts = 0
         self._newest = 0
+        # An ACK that comes late makes its leg count from its 200 on, so a crossing can lie before the
+        # end of legs that ended meanwhile: their intervals are kept while an ACK is awaited.
+        self._provisional = 0
+        self._ended: list[tuple[int, int]] = []
         self._boundary: int | None = None
         self._points = points
         self._timer: Timer | None = None
         self._wheel = wheel
         self._fire = fire
         self._close = close
+        # crc32, and not the builtin hash: the same in every run, so that a run can be repeated.
+        self._phase_ms = crc32(line.encode()) % (_COARSE_MS // _PHASE_MS) * _PHASE_MS
 
     def used_ms(self, now_ms: int) -> int:
         """Return the counted ms of the cycle, live legs (also those not yet ACKed) included."""
-        return self._counted + self.live_ms(now_ms)
+        return self._sum() + self.live_ms(now_ms)
 
     def live_ms(self, now_ms: int) -> int:
         """Return the live legs' part of `used_ms`."""
         n = self.cycle.n
-        return sum(
+        here = sum(
             leg.live_ms(now_ms) for leg in self.legs.values() if leg.counts and leg.cycle.n == n
         )
+        return here + self.elsewhere.live_ms(now_ms)
 
     def by_direction(self, now_ms: int) -> dict[str, int]:
         """Return ms by direction, live legs included, also of a direction that doesn't count."""
@@ -102,7 +126,7 @@ class LineMeter:
         for leg in self.legs.values():
             if leg.exempt_reason is None and leg.cycle.n == self.cycle.n:
                 sums[leg.direction] += leg.live_ms(now_ms)
-        return sums
+        return self.elsewhere.added_to(sums, now_ms)
 
     def add(self, leg: Leg) -> None:
         """Take a leg that was answered; it is provisional until `confirm`."""
@@ -111,10 +135,16 @@ class LineMeter:
             self._roll(leg.cycle)
         self.legs[leg.id] = leg
         self.offset_ms = leg.wall_ms - leg.start_ms
+        if leg.counts and not leg.confirmed:
+            if self._ended and not self._provisional:
+                self.advance(leg.mark_ms - _SETTLE_MS)
+                self._ended = [each for each in self._ended if each[1] > leg.mark_ms]
+            self._provisional += 1
 
     def confirm(self, leg: Leg) -> None:
         """Let a leg count from its mark on: its ACK arrived."""
         leg.confirmed = True
+        self._provisional -= leg.counts
         if leg.exempt_reason is not None:
             return
         self._join(leg)
@@ -126,6 +156,7 @@ class LineMeter:
         """End a leg at `at_ms`; return the ms of its part in its present cycle."""
         self._catch_up(leg, at_ms)
         self.advance(at_ms)
+        self._remember(leg, at_ms)
         self.drop(leg)
         ms = leg.live_ms(at_ms) if leg.confirmed else 0
         if leg.cycle.n == self.cycle.n and leg.exempt_reason is None:
@@ -145,6 +176,7 @@ class LineMeter:
     def drop(self, leg: Leg) -> None:
         """Forget a live leg, as if it had never been."""
         del self.legs[leg.id]
+        self._provisional -= leg.counts and not leg.confirmed
         if leg.joined:
             self._leave(leg)
 
@@ -161,6 +193,36 @@ class LineMeter:
         self._counted = sum(self.settled[direction] for direction in counted)
         self.settled_at_ms = at_ms
 
+    def take_adjustment(self, adjustment: Adjustment, cycle: Cycle, at_ms: int) -> bool:
+        """Take a correction of a cycle; False when it is known or the cycle is over."""
+        if cycle.n > self.cycle.n:
+            self._roll(cycle)
+        if cycle.n < self.cycle.n or adjustment.id in self.adjustments:
+            return False
+        self.adjustments[adjustment.id] = adjustment
+        self.adjusted_ms += adjustment.ms
+        self.settled_at_ms = max(self.settled_at_ms, at_ms)
+        return True
+
+    def take_elsewhere(self, cycle: Cycle, elsewhere: Elsewhere, now_ms: int) -> None:
+        """Take what other nodes counted in a cycle, in place of what was known of them."""
+        if cycle.n > self.cycle.n:
+            self._roll(cycle)
+        if cycle.n < self.cycle.n:
+            return
+        for mark in self.elsewhere.marks:
+            self._running -= 1
+            self._starts -= mark
+        for mark in elsewhere.marks:
+            self._running += 1
+            self._starts += mark
+            self._newest = max(self._newest, mark)
+        if elsewhere.counted_ms != self.elsewhere.counted_ms:
+            self.settled_at_ms = max(self.settled_at_ms, elsewhere.known_until_ms)
+        self.elsewhere = elsewhere
+        self.advance(now_ms - _SETTLE_MS)
+        self.rearm(now_ms)
+
     def take_crossed(self, n: int, percentages: Collection[int]) -> None:
         """Take percentages that were announced before for the cycle `n`."""
         if n == self.cycle.n:
@@ -172,6 +234,7 @@ class LineMeter:
             self._next_part(leg)
             leg.closed_ms += ms if leg.counts else 0
             return
+        self._remember(leg, leg.mark_ms + ms)
         self.drop(leg)
         if leg.cycle.n == self.cycle.n and leg.exempt_reason is None:
             self.settle(leg.direction, ms, leg.counts, leg.mark_ms + ms)
@@ -182,18 +245,24 @@ class LineMeter:
     def on_timer(self, name: str, now: float) -> None:
         """Look again: a crossing or a cycle's end is due, or near enough to arm exactly."""
         now_ms = round(now * 1000)
-        for leg in list(self.legs.values()):
-            self._catch_up(leg, now_ms)
+        if self._boundary is not None and self._boundary <= now_ms:
+            for leg in list(self.legs.values()):
+                self._catch_up(leg, now_ms)
+            splitting = (
+                leg for leg in self.legs.values() if leg.confirmed and leg.exempt_reason is None
+            )
+            self._boundary = min((leg.boundary_ms for leg in splitting), default=None)
         self.advance(now_ms - _SETTLE_MS)
         self._timer = None
-        splitting = (
-            leg for leg in self.legs.values() if leg.confirmed and leg.exempt_reason is None
-        )
-        self._boundary = min((leg.boundary_ms for leg in splitting), default=None)
         self.rearm(now_ms)
 
     def advance(self, upto_ms: int) -> None:
-        """Fire the crossings that came to pass by `upto_ms`, in ascending order."""
+        """Fire the crossings that came to pass by `upto_ms`, in ascending order.
+
+        One that leans on live legs of other nodes waits until their word reaches as far.
+        """
+        if self.elsewhere.marks:
+            upto_ms = min(upto_ms, self.elsewhere.known_until_ms)
         for percentage, point in self._points.items():
             if percentage in self.crossed:
                 continue
@@ -212,7 +281,8 @@ class LineMeter:
                 self._timer = None
             return
         if wanted - now_ms > 2 * _COARSE_MS:
-            wanted = wanted // _COARSE_MS * _COARSE_MS
+            phase = self._phase_ms
+            wanted = (wanted - phase) // _COARSE_MS * _COARSE_MS + phase
         at = wanted / 1000
         if self._timer is not None:
             if self._timer.at <= at:
@@ -223,9 +293,11 @@ class LineMeter:
     def _next_look_ms(self) -> int | None:
         """Return when something happens by itself: a crossing, or a live leg's cycle end."""
         look = self._boundary
+        if self.elsewhere.marks:
+            return look  # the next word of the other nodes looks again
         for percentage, point in self._points.items():
             if percentage not in self.crossed:
-                crossing = self._linear(point)
+                crossing = self._crossing(point)
                 if crossing is not None and (look is None or crossing + _SETTLE_MS < look):
                     look = crossing + _SETTLE_MS
                 break
@@ -238,7 +310,7 @@ class LineMeter:
 
     def _linear(self, point: int) -> int | None:
         """Return the crossing by the slope of all live legs: right if none starts after it."""
-        missing = point - self._counted
+        missing = point - self._sum()
         if missing <= 0:
             return max(self.settled_at_ms, self._newest)
         if not self._running:
@@ -246,17 +318,25 @@ class LineMeter:
         return -((self._starts + missing) // -self._running)
 
     def _solved(self, point: int) -> int:
-        """Return a crossing that lies before the start of some live legs (a late ACK did that)."""
-        missing = point - self._counted
-        marks = sorted(leg.mark_ms for leg in self.legs.values() if leg.joined)
-        starts = 0
-        at_ms = 0
-        for running, mark in enumerate(marks, 1):
-            starts += mark
-            at_ms = -((starts + missing) // -running)
-            if running == len(marks) or at_ms <= marks[running]:
+        """Return a crossing that lies before the start or end of some legs (a late ACK did that)."""
+        missing = point - self._sum() + sum(end - mark for mark, end in self._ended)
+        turns = [(leg.mark_ms, 1) for leg in self.legs.values() if leg.joined]
+        turns += [(mark, 1) for mark in self.elsewhere.marks]
+        for mark, end in self._ended:
+            turns += ((mark, 1), (end, -1))
+        turns.sort()
+        running = since = 0
+        for turn, change in turns:
+            if running and since - (missing // -running) <= turn:
                 break
-        return at_ms
+            missing -= running * (turn - since)
+            running += change
+            since = turn
+        return since - (missing // -running)
+
+    def _sum(self) -> int:
+        """The counted ms of all that has ended, here and elsewhere, corrections included."""
+        return self._counted + self.elsewhere.counted_ms + self.adjusted_ms
 
     def _join(self, leg: Leg) -> None:
         """Put a leg into the running sum, if it counts and is in the line's present cycle."""
@@ -266,12 +346,18 @@ class LineMeter:
             self._starts += leg.mark_ms
             self._newest = max(self._newest, leg.mark_ms)
 
+    def _remember(self, leg: Leg, end_ms: int) -> None:
+        """Keep the interval of a leg that ends while the ACK of another is awaited."""
+        if leg.joined and self._provisional:
+            self._ended.append((leg.mark_ms, end_ms))
+            self._newest = max(self._newest, end_ms)
+
     def _leave(self, leg: Leg) -> None:
         """Take a leg out of the running sum."""
         leg.joined = False
         self._running -= 1
         self._starts -= leg.mark_ms
-        if not self._running:
+        if not self._running and not self._ended:
             self._newest = 0
 
     def _catch_up(self, leg: Leg, at_ms: int) -> None:
@@ -298,7 +384,13 @@ class LineMeter:
         for leg in self.legs.values():
             if leg.joined:
                 self._leave(leg)
+        self._running -= len(self.elsewhere.marks)
+        self._starts -= sum(self.elsewhere.marks)
+        self.elsewhere = NOWHERE
+        self.adjustments = {}
+        self.adjusted_ms = 0
         self.cycle = cycle
         self.settled = {"inbound": 0, "outbound": 0}
         self.crossed = []
+        self._ended.clear()
         self._counted = 0

@@ -1,9 +1,9 @@
 """The meters of all lines: which legs are live, what each line used, when thresholds are crossed.
 
 The call tells when a leg is answered (`start`), ACKed (`confirm`), over (`stop`) or was never
-established (`cancel`); everything else follows from the timer wheel. Every change is also a journal
-record; `restore` takes these back after a restart, and `live_records` restates them at a
-checkpoint.
+established (`cancel`); everything else follows from the timer wheel. A correction (`adjust`) adds to
+the sum and changes nothing that was counted. Every change is also a journal record; `restore` takes
+these back after a restart, and `live_records` restates them at a checkpoint.
 
 Times are boottime seconds (`at`, `now`) and UTC seconds (`wall`); inside, integer milliseconds, so
 that parts add up exactly. Deliberately absent: any refusal. Reaching a threshold is an event and
@@ -16,13 +16,18 @@ from typing import Any, Final
 from switch.clock import Wheel
 from switch.sip.outbox import Outbox
 from switch.usage import records
+from switch.usage.adjustment import Adjustment
 from switch.usage.cdr import Direction
 from switch.usage.cycle import Cycle
+from switch.usage.elsewhere import Elsewhere
 from switch.usage.leg import Leg
 from switch.usage.line import PERCENTAGES, LineMeter
 from switch.usage.reading import Reading
 
 DEFAULT_THRESHOLD_MS: Final = 5_000 * 60_000
+
+# S7: a wall clock that moved by more than this against boottime was set; less is NTP at work.
+CLOCK_STEP_MS: Final = 1_000
 
 
 class Meters:
@@ -56,6 +61,7 @@ class Meters:
         self._legs: dict[str, Leg] = {}
         self._closed: set[str] = set()
         self._beat: bytes | None = None
+        self._offset_ms: int | None = None  # UTC minus boottime at the last beat
 
     def __len__(self) -> int:
         """Count live legs (a gauge)."""
@@ -121,6 +127,17 @@ class Meters:
         if leg is not None:
             self.stop(leg_id, leg.start_ms / 1000)
 
+    def live_legs(self) -> list[str]:
+        """The ids of the live legs."""
+        return list(self._legs)
+
+    def abandon(self, leg_id: str) -> None:
+        """End a live leg that no call owns: at the last sign of life, 0 ms if its ACK never came."""
+        if self._legs[leg_id].confirmed and self.last_beat is not None:
+            self.stop(leg_id, self.last_beat, estimated=True)
+        else:
+            self.cancel(leg_id)
+
     def used_ms(self, line: str, now: float) -> int:
         """Return the ms that a line used in its present cycle, live calls included."""
         meter = self._lines.get(line)
@@ -146,12 +163,47 @@ class Meters:
             meter.by_direction(now_ms),
             self.threshold_ms,
             tuple(meter.crossed),
+            meter.adjusted_ms,
         )
 
+    def adjust(self, adjustment: Adjustment, cycle: Cycle, now: float, wall: float) -> None:
+        """Add a correction to a line's sum of a cycle; what was announced stays announced.
+
+        A cycle that is over keeps its correction in the database only.
+        """
+        if self._take_adjustment(adjustment, cycle, now, wall):
+            self._advance(self._lines[adjustment.line], now)
+        self._outbox.journal.append(records.adjustment(adjustment, cycle))
+
+    def take_adjustment(
+        self, adjustment: Adjustment, cycle: Cycle, now: float, wall: float
+    ) -> None:
+        """Take a correction from the database: another node's, or one that the journal lost."""
+        if self._take_adjustment(adjustment, cycle, now, wall):
+            self._advance(self._lines[adjustment.line], now)
+
+    def take_elsewhere(self, line: str, cycle: Cycle, elsewhere: Elsewhere, now: float) -> None:
+        """Take what the other nodes counted on a line in a cycle, in place of what was known."""
+        self._meter(line, cycle).take_elsewhere(cycle, elsewhere, round(now * 1000))
+
+    def take_crossed(self, line: str, n: int, percentage: int) -> None:
+        """Another node announced that the line reached a percentage in the cycle `n`."""
+        meter = self._lines.get(line)
+        if meter is not None:
+            meter.take_crossed(n, (percentage,))
+
     def beat(self, now: float, wall: float) -> None:
-        """Write the node's sign of life; once a second it stands for all live legs."""
-        self._beat = records.beat(self._boot, round(now * 1000), round(wall * 1000))
+        """Write the node's sign of life; once a second it stands for all live legs.
+
+        Also the moment to notice that somebody set the wall clock. Live legs don't care.
+        """
+        now_ms, utc_ms = round(now * 1000), round(wall * 1000)
+        self._beat = records.beat(self._boot, now_ms, utc_ms)
         self._outbox.journal.append(self._beat)
+        before, self._offset_ms = self._offset_ms, utc_ms - now_ms
+        if before is not None and abs(self._offset_ms - before) > CLOCK_STEP_MS:
+            step_ms = self._offset_ms - before
+            self._outbox.note("clock.step", step_ms=step_ms, live_legs=len(self._legs))
 
     def load(
         self,
@@ -171,16 +223,16 @@ class Meters:
         meter.offset_ms = round(wall * 1000) - now_ms
         meter.take_total(cycle, by_direction, self._counted, now_ms)
         meter.take_crossed(cycle.n, crossed)
-        meter.advance(now_ms)
-        meter.rearm(now_ms)
+        self._advance(meter, now)
 
     def live_records(self) -> Iterator[bytes]:
         """Restate the last beat, every total and live leg, for the head of a new segment."""
         if self._beat is not None:
             yield self._beat
         for line, meter in self._lines.items():
-            calendar = meter.cycle.calendar
-            yield records.total(line, meter.cycle.n, calendar, meter.settled, meter.crossed)
+            yield records.total(line, meter.cycle, meter.settled, meter.crossed)
+            for made in meter.adjustments.values():
+                yield records.adjustment(made, meter.cycle)
         for leg in self._legs.values():
             yield records.started(leg, self._boot)
 
@@ -205,6 +257,9 @@ class Meters:
                 self._restore_usage(record)
             case "threshold" | "total":
                 self._restore_total(record, round(now * 1000))
+            case "adjust":
+                cycle = records.read_calendar(record).cycle(record["cycle"])
+                self._take_adjustment(Adjustment.of(record), cycle, now, wall)
             case "beat":
                 self.last_beat = self._here(record, record["at"], now, wall) / 1000
 
@@ -259,6 +314,21 @@ class Meters:
         meter = self._meter(record["line"], cycle)
         meter.take_total(cycle, record["by_direction"], self._counted, now_ms)
         meter.take_crossed(cycle.n, record["crossed"])
+
+    def _take_adjustment(
+        self, adjustment: Adjustment, cycle: Cycle, now: float, wall: float
+    ) -> bool:
+        """Add a correction, once; False when that changes nothing here."""
+        now_ms = round(now * 1000)
+        meter = self._meter(adjustment.line, cycle)
+        meter.offset_ms = round(wall * 1000) - now_ms
+        return meter.take_adjustment(adjustment, cycle, now_ms)
+
+    def _advance(self, meter: LineMeter, now: float) -> None:
+        """Fire what a jump of the sum crossed, and look ahead anew."""
+        now_ms = round(now * 1000)
+        meter.advance(now_ms)
+        meter.rearm(now_ms)
 
     def _forget(self, leg_id: str) -> None:
         """Drop a live leg without a trace."""

@@ -12,7 +12,9 @@ _STATES = ((100, "review_open"), (90, "warned"), (80, "watch"))
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """`used_ms` includes `live_ms`, that of live calls; `crossed` is ascending percentages."""
+    """`used_ms` includes `live_ms`, that of live calls, and `adjusted_ms`, what corrections of the
+    cycle come to; `crossed` is ascending percentages.
+    """
 
     line: str
     cycle: Cycle
@@ -21,6 +23,7 @@ class Reading:
     by_direction: dict[str, int]
     threshold_ms: int
     crossed: tuple[int, ...]
+    adjusted_ms: int = 0
 
     @property
     def state(self) -> str:
@@ -34,6 +37,7 @@ class Reading:
             "cycle": {"n": self.cycle.n, "start": self.cycle.start, "end": self.cycle.end},
             "used_ms": self.used_ms,
             "live_ms": self.live_ms,
+            "adjusted_ms": self.adjusted_ms,
             "by_direction": self.by_direction,
             "threshold_ms": self.threshold_ms,
             "crossed": list(self.crossed),

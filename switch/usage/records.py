@@ -1,9 +1,10 @@
 """What the meters write to the journal, so that a restart knows each leg, total and crossing.
 
 `start`, `confirm` and `usage` (a leg's part in one cycle is closed) are written when they happen;
-`total` restates a line at a checkpoint; `beat` is the sign of life of the whole node, once a
-second, that stands for all its live legs. `usage` and `threshold` also go to the database. "k"
-comes first in every record: the database writer sorts records by their first bytes.
+`total` restates a line at a checkpoint; `adjust` is a correction; `beat` is the sign of life of the
+whole node, once a second, that stands for all its live legs. `usage`, `threshold` and `adjust` also go
+to the database; where several nodes share one, `confirm` and `beat` do, too. "k" comes first in every
+record: the database writer sorts records by their first bytes.
 """
 
 from datetime import date
@@ -11,7 +12,8 @@ from typing import Any
 
 import orjson
 
-from switch.usage.cycle import Calendar
+from switch.usage.adjustment import Adjustment
+from switch.usage.cycle import Calendar, Cycle
 from switch.usage.leg import Leg
 
 
@@ -24,6 +26,7 @@ def started(leg: Leg, boot: str) -> bytes:
             "line": leg.line,
             "direction": leg.direction,
             "exempt_reason": leg.exempt_reason,
+            "counts": leg.counts,
             "at": leg.start_ms,
             "wall": leg.wall_ms,
             "boot": boot,
@@ -37,8 +40,18 @@ def started(leg: Leg, boot: str) -> bytes:
 
 
 def confirmed(leg: Leg) -> bytes:
-    """The ACK of a leg arrived."""
-    return orjson.dumps({"k": "confirm", "leg": leg.id})
+    """The ACK of a leg arrived. The fields after `leg` are for the other nodes of a database."""
+    return orjson.dumps(
+        {
+            "k": "confirm",
+            "leg": leg.id,
+            "line": leg.line,
+            "direction": leg.direction,
+            "counts": leg.counts,
+            "exempt_reason": leg.exempt_reason,
+            "since": leg.wall_ms,
+        }
+    )
 
 
 def usage(leg: Leg, ms: int, end_ms: int, *, final: bool, estimated: bool = False) -> bytes:
@@ -52,6 +65,7 @@ def usage(leg: Leg, ms: int, end_ms: int, *, final: bool, estimated: bool = Fals
             "direction": leg.direction,
             "ms": ms,
             "counts": leg.counts,
+            "exempt_reason": leg.exempt_reason,
             "final": final,
             "estimated": estimated,
             "clock": leg.clock,
@@ -73,9 +87,23 @@ def threshold(line: str, cycle: int, percentage: int, occurred_at: int) -> bytes
     )
 
 
-def total(
-    line: str, cycle: int, calendar: Calendar, by_direction: dict[str, int], crossed: list[int]
-) -> bytes:
+def adjustment(made: Adjustment, cycle: Cycle) -> bytes:
+    """An operator corrected a line's sum of a cycle."""
+    return orjson.dumps(
+        {
+            "k": "adjust",
+            "id": made.id,
+            "line": made.line,
+            "ms": made.ms,
+            "reason": made.reason,
+            "by": made.by,
+            "at": made.at,
+            **cycle_fields(cycle.n, cycle.calendar),
+        }
+    )
+
+
+def total(line: str, cycle: Cycle, by_direction: dict[str, int], crossed: list[int]) -> bytes:
     """A checkpoint restates what a line's ended legs came to in its present cycle."""
     return orjson.dumps(
         {
@@ -83,7 +111,7 @@ def total(
             "line": line,
             "by_direction": by_direction,
             "crossed": crossed,
-            **cycle_fields(cycle, calendar),
+            **cycle_fields(cycle.n, cycle.calendar),
         }
     )
 

@@ -1,13 +1,15 @@
 """`make bench`: CPU per call and registration, memory per call and binding, beside two peers.
 
     switch     REGISTER, calls of a trunk, calls of phones (digest on INVITE)
+    emergency  the switch again: calls of phones to a trunk, ordinary and emergency; decisions alone
     Sippy      calls (a Python B2BUA without digest, policy, metering, CDR or log)
     Kamailio   REGISTER, calls, calls with digest (a proxy in C)
 
 Each server has one core, SIPp the other. The first repetition is discarded, but tells the rate at
-which the server uses `SHARE` of its core; of the next three the median counts, less what the idle
-process with its bindings uses. T1 is 50 ms, so that each repetition of the switch is measured until
-the last timer of its transactions has ended (Kamailio's end in 2 s; Sippy's later, uncounted).
+which the server uses `SHARE` of its core, or the most that SIPp can do; of the next three the median
+counts, less what the idle process with its bindings uses. The table names the rates, since CPU per call
+falls as a server gets busier. T1 is 50 ms, so that the last timers of a call end in the repetition
+after it and are counted there (Sippy's later, uncounted).
 Memory counts only when both SIPps, and the switch itself, have as many calls up as were to be held.
 Exit code 0 only when every figure was measured. Arguments: --quick (one repetition, no memory),
 --only SERVER.
@@ -27,6 +29,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from decision import ABROAD, HOME, ORDINARY, decision_us
 from house import (
     CALLEE,
     CARRIER,
@@ -42,37 +45,36 @@ from house import (
 )
 from load import Load, LoadFailed, Outcome
 from process import Process
-from servers import NotStarted, kamailio_shm_kb, start_kamailio, start_sippy, start_switch
+from servers import (
+    NotStarted,
+    kamailio_shm_kb,
+    start_kamailio,
+    start_sippy,
+    start_switch,
+    start_switch_with_carrier,
+)
+from table import table
 
 SERVER_CORE, SIPP_CORE = 0, 1
 SHARE = 0.40  # of the server's core, so that peers are compared equally loaded
 MOST_PER_S = 500.0  # SIPp loses messages above that on its core
-REPETITION_S = 3.0
+REPETITION_S = 2.5
 LINGER_S = 3.6  # 64*T1 and a bit: the last timer of a finished transaction (T1 = 50 ms)
 HELD_CALLS = 2000
 SIPPY_CALLS = 300
-LIMIT_S = 225  # whole seconds; leaves time to end what runs within 240 s
+LIMIT_S = 270  # whole seconds; leaves time to end what runs within 285 s
+
+EMERGENCY_RATE = 60.0  # an emergency call and an ordinary one at the same rate
+EMERGENCY_NUMBER, ORDINARY_NUMBER = "18", "0145678901"
+OF = {"emergency": "switch"}  # whose figures they are
 
 CPU_KINDS = ("call", "call, digest", "register")
+DECISIONS = (ORDINARY, HOME, ABROAD)
 WANTED = {  # a figure that is missing makes the run a failure
     "switch": (*CPU_KINDS, "call KB", "binding KB"),
+    "emergency": (*DECISIONS, "call out", "emergency", "emergency ratio"),
     "Sippy": ("call", "call KB"),
     "Kamailio": (*CPU_KINDS, "call KB", "binding KB"),
-}
-
-BUDGETS = {
-    "call": 500.0,
-    "call, digest": 560.0,
-    "register": 150.0,
-    "call KB": 12.0,
-    "binding KB": 3.0,
-}
-ROWS = {
-    "call": "call, µs",
-    "call, digest": "call with digest on INVITE, µs",
-    "register": "REGISTER with 401, µs",
-    "call KB": "memory per established call, KB",
-    "binding KB": "memory per binding, KB",
 }
 
 
@@ -84,10 +86,12 @@ class Bench:
     quick: bool
     results: dict[str, dict[str, float]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    rates: dict[str, list[str]] = field(default_factory=dict)
 
-    def load(self, server: Address, *, by_number: bool = False) -> Load:
+    def load(self, server: Address, *, by_number: bool = False, dialled: str = "") -> Load:
         """SIPp for one server."""
-        users = write_users(self.work / f"users-{server[1]}.csv", by_number=by_number)
+        name = f"users-{server[1]}{dialled}.csv"
+        users = write_users(self.work / name, by_number=by_number, dialled=dialled)
         return Load(server, users, self.work, SIPP_CORE)
 
     def cpu(
@@ -103,15 +107,11 @@ class Bench:
         rate, costs = first_rate, []
         for repetition in range(2 if self.quick else 4):
             count = max(50, round(rate * REPETITION_S))
-            begin, cpu = time.monotonic(), process.cpu_s()
             try:
-                outcome = run(count, rate)
+                cost, outcome = cost_us(process, idle, run, count, rate)
             except LoadFailed as error:
                 self.notes.append(f"{name}, {kind}: {error}")
                 return
-            time.sleep(LINGER_S)  # until the timers of this repetition have ended
-            used = process.cpu_s() - cpu - idle * (time.monotonic() - begin)
-            cost = used / count * 1e6
             say(f"{name}, {kind}: {cost:.0f} µs at {rate:.0f}/s")
             if repetition:
                 costs.append(cost)
@@ -119,7 +119,9 @@ class Bench:
                     self.notes.append(f"{name}, {kind}: {outcome.retransmitted} retransmissions")
             else:
                 rate = min(MOST_PER_S, SHARE / cost * 1e6)
+                self.rates.setdefault(kind, []).append(f"{name} {rate:.0f}")
         self.found(name, kind, statistics.median(costs))
+        time.sleep(LINGER_S)  # the next kind of work begins without timers of this one
 
     def cpu_of_all(
         self, name: str, process: Process, load: Load, first_rates: tuple[float, float, float]
@@ -140,6 +142,16 @@ class Bench:
 def say(text: str) -> None:
     """Progress, on stderr."""
     print(text, file=sys.stderr, flush=True)
+
+
+def cost_us(
+    process: Process, idle: float, run: Callable[[int, float], Outcome], count: int, rate: float
+) -> tuple[float, Outcome]:
+    """CPU microseconds for each of `count` pieces of work, with the timers of those just before."""
+    begin, cpu = time.monotonic(), process.cpu_s()
+    outcome = run(count, rate)
+    used = process.cpu_s() - cpu - idle * (time.monotonic() - begin)
+    return used / count * 1e6, outcome
 
 
 def idle_share(process: Process, seconds: float = 2.0) -> float:
@@ -175,6 +187,36 @@ def bench_switch(bench: Bench) -> None:
             if (active := gauge("calls_active")) != HELD_CALLS:
                 raise LoadFailed(f"{active:.0f} calls in the switch, not {HELD_CALLS}")
             bench.found("switch", "call KB", (after - before) / HELD_CALLS)
+    finally:
+        process.stop()
+
+
+def bench_emergency(bench: Bench) -> None:
+    """A phone's call that leaves by a trunk, ordinary (with digest) and emergency, by turns."""
+    for kind, figure in decision_us().items():
+        bench.found("switch", kind, figure)
+    process = start_switch_with_carrier(bench.work, SWITCHES[2], SERVER_CORE)
+    try:
+        ordinary = bench.load(SWITCHES[2], dialled=ORDINARY_NUMBER)
+        emergency = bench.load(SWITCHES[2], dialled=EMERGENCY_NUMBER)
+        ordinary.register(LINES, 400, PHONE)
+        time.sleep(LINGER_S)
+        idle = idle_share(process)
+        kinds = {
+            "call out": ordinary.call_out,
+            "emergency": functools.partial(emergency.call_out, emergency=True),
+        }
+        costs: dict[str, list[float]] = {kind: [] for kind in kinds}
+        count = round(EMERGENCY_RATE * REPETITION_S)
+        for kind, run in kinds.items():
+            for _ in range(2 if bench.quick else 3):
+                cost, _ = cost_us(process, idle, run, count, EMERGENCY_RATE)
+                say(f"switch, {kind}: {cost:.0f} µs at {EMERGENCY_RATE:.0f}/s")
+                costs[kind].append(cost)
+            bench.found("switch", kind, statistics.mean(costs[kind][1:]))
+            time.sleep(LINGER_S)
+        found = bench.results["switch"]
+        bench.found("switch", "emergency ratio", found["emergency"] / found["call out"])
     finally:
         process.stop()
 
@@ -241,45 +283,11 @@ def gauge(name: str) -> float:
     return sum(float(row.rpartition(" ")[2]) for row in rows if row.startswith(f"vigie_{name}"))
 
 
-def table(bench: Bench) -> str:
-    """One table: the figures, the budget, and how many times the peer's the switch's are."""
-    head = ("", "switch", "budget", "Sippy", "Kamailio", "Sippy/switch", "switch/Kamailio")
-    rows = [head]
-    for kind, label in ROWS.items():
-        own, sippy, kamailio = (
-            bench.results.get(name, {}).get(kind) for name in ("switch", "Sippy", "Kamailio")
-        )
-        verdict = "" if own is None else (" ok" if own <= BUDGETS[kind] else " over")
-        rows.append(
-            (
-                label, shown(own), f"{BUDGETS[kind]:.0f}{verdict}", shown(sippy), shown(kamailio),
-                shown(sippy / own, "x") if sippy and own else "-",
-                shown(own / kamailio, "x") if kamailio and own else "-",
-            )
-        )  # fmt: skip
-    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
-    lines = [
-        "  ".join(
-            cell.ljust(w) if not n else cell.rjust(w)
-            for n, (cell, w) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
-    ]
-    return "\n".join([*lines, *(f"- {note}" for note in bench.notes)])
-
-
-def shown(value: float | None, unit: str = "") -> str:
-    """A figure, or - for one that there isn't."""
-    if value is None:
-        return "-"
-    return f"{value:.1f}{unit}" if value < 100 else f"{value:.0f}{unit}"
-
-
 def main() -> int:
     """Run it; 0 when every figure was measured, 1 else, 2 for a taken port."""
     parser = argparse.ArgumentParser(prog="bench", description="CPU and memory beside two peers")
     parser.add_argument("--quick", action="store_true", help="one repetition, no memory")
-    parser.add_argument("--only", choices=("switch", "sippy", "kamailio"))
+    parser.add_argument("--only", choices=("switch", "emergency", "sippy", "kamailio"))
     chosen = parser.parse_args()
     if shutil.which("sipp") is None or shutil.which("taskset") is None:
         say("sipp (Debian: sip-tester) and taskset (util-linux) are needed")
@@ -291,7 +299,12 @@ def main() -> int:
         bench = Bench(Path(work), chosen.quick)
         signal.signal(signal.SIGALRM, out_of_time)
         signal.alarm(LIMIT_S)
-        servers = {"switch": bench_switch, "Sippy": bench_sippy, "Kamailio": bench_kamailio}
+        servers = {
+            "switch": bench_switch,
+            "emergency": bench_emergency,
+            "Sippy": bench_sippy,
+            "Kamailio": bench_kamailio,
+        }
         names = [name for name in servers if chosen.only in (None, name.lower())]
         for name in names:
             try:
@@ -306,10 +319,12 @@ def main() -> int:
             f"{name}: {kind}"
             for name in names
             for kind in WANTED[name]
-            if kind not in bench.results.get(name, {}) and not (chosen.quick and "KB" in kind)
+            if kind not in bench.results.get(OF.get(name, name), {})
+            and not (chosen.quick and "KB" in kind)
         ]
         bench.notes += [f"missing: {what}" for what in missing]
-        print(table(bench))
+        rates = [f"rates of {kind}, 1/s: {', '.join(each)}" for kind, each in bench.rates.items()]
+        print(table(bench.results, rates + bench.notes))
     return int(bool(missing))
 
 

@@ -43,12 +43,14 @@ workers = 0
 
 [emergency]
 operator_code = "VG"
+probe_s = 300     # SIPp would take the OPTIONS for a call
+short_call_s = 0  # all calls of the bench are short: no notice of each
 
 [emergency.default_location]
 insee = "75101"
 civic = {{ country = "FR", A1 = "Île-de-France", A3 = "Paris", PC = "75001" }}
 
-[[trunk]]                       # named by the dial plan's routes, never used
+[[trunk]]                       # the second of the dial plan's routes: never needed
 id = "carrier-2"
 address = "{carrier[0]}"
 port = 15099
@@ -67,7 +69,7 @@ networks = ["127.0.91.0/24"]
 """
 
 _TRUNK = """
-[[trunk]]                       # SIPp calls from here
+[[trunk]]                       # SIPp calls from here; carrier-1 takes emergency calls (profile A), too
 id = "carrier-{id}"
 address = "{carrier[0]}"
 port = {port}
@@ -82,6 +84,7 @@ account = "bench"
 site = "paris"
 number = "{number}"
 password = "secret-{id}"
+location_confirmed = 2026-01-02
 channels = 64
 """
 
@@ -130,17 +133,19 @@ def write_config(directory: Path, listen: Address, http: Address | None = None) 
     return directory
 
 
-def write_users(path: Path, *, by_number: bool) -> Path:
+def write_users(path: Path, *, by_number: bool, dialled: str = "") -> Path:
     """SIPp's table: whom to call; user and credentials of who calls (or registers).
 
-    The n-th line calls line n + 1000. `by_number`: the switch knows numbers, a plain registrar ids.
-    SIPp takes the keyword with the credentials only from a table, not spelt out in a scenario.
+    The n-th line calls line n + 1000, or what is `dialled`. `by_number`: the switch knows numbers, a
+    plain registrar ids. SIPp takes the keyword with the credentials only from a table, not spelt out
+    in a scenario.
     """
     rows = ["SEQUENTIAL"]
     for line in ALL_LINES:
         called = ALL_LINES[(line.n + LINES // 2) % LINES]
+        number = dialled or (called.number if by_number else called.id)
         credentials = f"[authentication username={line.id} password={line.password}]"
-        rows.append(f"{called.number if by_number else called.id};{line.id};{credentials}")
+        rows.append(f"{number};{line.id};{credentials}")
     path.write_text("\n".join(rows) + "\n")
     return path
 

@@ -40,9 +40,9 @@ class Load:
     core: int
     turn: Iterator[int] = field(default_factory=itertools.count)
 
-    def register(self, count: int, rate: float) -> Outcome:
-        """Register `count` times from the callee's address: the lines of the table in order."""
-        run = self._sipp("register", CALLEE, count, rate)
+    def register(self, count: int, rate: float, source: Address = CALLEE) -> Outcome:
+        """Register `count` times from an address, the callee's by default: the lines in order."""
+        run = self._sipp("register", source, count, rate)
         run.start()
         return self._end([run], count, count / rate + GRACE_S)[0]
 
@@ -53,6 +53,30 @@ class Load:
         runs = self.begin_calls(count, rate, digest=digest, hold_s=hold_s)
         caller, callee = self._end(runs, count, count / rate + hold_s + GRACE_S)
         return Outcome(caller.done, caller.failed, caller.retransmitted + callee.retransmitted)
+
+    def call_out(self, count: int, rate: float, *, emergency: bool = False) -> Outcome:
+        """Make `count` calls of phones that leave by the first trunk."""
+        callee = self._sipp("callee", CARRIER, count, 0)
+        callee.start()
+        time.sleep(0.25)
+        caller = self._sipp("emergency" if emergency else "phone", PHONE, count, rate)
+        caller.start()
+        called, calling = self._end([callee, caller], count, count / rate + GRACE_S)
+        return Outcome(calling.done, calling.failed, calling.retransmitted + called.retransmitted)
+
+    def begin_more_than_can_be(self, count: int, rate: float) -> list[Process]:
+        """Calls of phones with digest, which go on when some are refused."""
+        callee = self._sipp("callee", CALLEE, count, 0)
+        callee.start()
+        time.sleep(0.25)
+        port = PHONE[1] + next(self.turn) % CARRIER_PORTS
+        caller = self._sipp("ordinary", (PHONE[0], port), count, rate)
+        caller.start()
+        return [caller, callee]
+
+    def begun(self, run: Process) -> int:
+        """How many calls a SIPp has begun."""
+        return _last(self.work / f"{run.log.stem}.csv").get("TotalCallCreated", 0)
 
     def begin_calls(
         self, count: int, rate: float, *, digest: bool = False, hold_s: float = 0.0

@@ -98,6 +98,12 @@ class Process:
         """The end of its log, for a message about why it failed."""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
+    def kill(self) -> None:
+        """End it at once: SIPp would first wait for its calls."""
+        if self._popen is not None and self._popen.poll() is None:
+            self._popen.kill()
+            self._popen.wait()
+
     def stop(self) -> None:
         """End it and wait; SIGKILL when SIGTERM is not heard in 8 s."""
         if self._popen is None or self._popen.poll() is not None:

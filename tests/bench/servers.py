@@ -7,9 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-from house import CALLEE, Address, taken, write_config
+from house import CALLEE, CARRIER, Address, taken, write_config
 from load import until
 from process import Process
+
+from switch.sip.build import make_response
+from switch.sip.message import Request
+from switch.sip.parser import parse
 
 START_S = 20.0
 
@@ -25,13 +29,36 @@ def start_switch(
 
     `wrap` is a command to run it under, such as a profiler.
     """
-    directory = work / f"switch-{listen[1]}"
-    config = write_config(directory, listen, http)
+    directory = write_config(work / f"switch-{listen[1]}", listen, http)
+    return start_configured(directory, listen, core, wrap)
+
+
+def start_configured(
+    directory: Path, listen: Address, core: int, wrap: tuple[str, ...] = ()
+) -> Process:
+    """The switch with the configuration in `directory`; its data is beside it."""
     command = [
         *(wrap or (sys.executable,)),
-        "-m", "switch", "run", "--config", str(config), "--data", str(directory / "data"),
+        "-m", "switch", "run", "--config", str(directory), "--data", str(directory / "data"),
     ]  # fmt: skip
     return _started(Process(command, core, directory / "log"), b"ready {", listen)
+
+
+def start_switch_with_carrier(work: Path, listen: Address, core: int) -> Process:
+    """The same, with a first trunk that has answered its probe: the next one comes in five minutes."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as carrier:
+        carrier.bind(CARRIER)
+        carrier.settimeout(START_S)
+        process = start_switch(work, listen, core)
+        try:
+            data, remote = carrier.recvfrom(65_535)
+        except TimeoutError:
+            process.stop()
+            raise NotStarted("the switch didn't probe its trunk") from None
+        probe = parse(data)
+        assert isinstance(probe, Request)
+        carrier.sendto(make_response(probe, 200, to_tag="carrier").to_bytes(), remote)
+    return process
 
 
 def start_sippy(work: Path, listen: Address, core: int) -> Process:

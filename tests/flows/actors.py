@@ -12,6 +12,7 @@ import orjson
 
 from switch import config
 from switch.app import build_exchange
+from switch.call.registered_from import resume
 from switch.call.restore import restore_calls
 from switch.core import Core
 from switch.settings import HostPort
@@ -68,7 +69,7 @@ class World:
 
     def phone(self, line: str, host: str = "127.0.0.1", port: int = 0) -> "Actor":
         """A registered phone of a line."""
-        flow = Flow("UDP", SWITCH, (host, port or 20000 + next(serial)))
+        flow = Flow("UDP", SWITCH, (host, port or 20000 + next(serial) % 40_000))
         phone = Actor(self, line, flow, f"demo-{line}")
         phone.register()
         return phone
@@ -130,20 +131,23 @@ class World:
 
     def restarted(self, journal: list[bytes] | None = None, after: float = 1.0) -> "World":
         """The switch was killed; this is the next one, with the same journal and the same actors."""
-        world = World(self.found, self.now + after)
+        world = type(self)(self.found, self.now + after)
         world.journal = list(self.journal if journal is None else journal)
         world.exchange.boot_id = self.exchange.boot_id
         records = [orjson.loads(record) for record in world.journal]
         exchange, utc = world.exchange, world.exchange.wall(world.now)
+        exchange.sightings.restore(records, world.now)
         exchange.registrar.restore(records, world.now, utc)
         for record in records:
             exchange.meters.restore(record, world.now, utc)
             exchange.caps.restore(record)
         exchange.meters.restored()
+        exchange.callbacks.restore(records, utc)
         for actor in self.actors.values():
             actor.world = world
             actor.inbox.clear()
             world.join(actor)
+        resume(exchange, world.now)
         restore_calls(exchange, records, world.now)
         world.pump()
         return world
@@ -169,6 +173,7 @@ class Actor:
         self.flow = flow
         self.password = password
         self.inbox: list[Request | Response] = []
+        self.record: list[tuple[str, Request | Response]] = []  # ("in" or "out", message)
         self.challenge: Challenge | None = None
         self.uses = 0
         self.cseq = 0
@@ -182,10 +187,12 @@ class Actor:
 
     def put(self, message: Request | Response) -> None:
         """Send; also to repeat what was sent."""
+        self.record.append(("out", message))
         self.world.deliver(message.to_bytes(), self.flow)
 
     def receive(self, message: Request | Response) -> None:
         """A 100 says nothing to a flow (§17.2.1: it may come or not): it is counted."""
+        self.record.append(("in", message))
         if isinstance(message, Response) and message.status == 100:
             self.tryings += 1
         else:

@@ -274,3 +274,19 @@ def test_the_cdr_names_both(world: World) -> None:
     hang_up(caller, callee)
     (cdr,) = world.cdrs
     assert (cdr["line"], cdr["src"]) == ("101", "+33199000102")
+
+
+def test_what_was_used_outlives_a_journal_that_was_shortened(world: World) -> None:
+    """A checkpoint restates the totals; the records before it are gone."""
+    cap(world, minutes_per_day=2)
+    caller, callee = established(world.phone("101"), world.carrier(1), ABROAD)
+    world.after(60)
+    hang_up(caller, callee)
+    exchange = world.exchange
+    world = world.restarted(list(exchange.caps.live_records(exchange.wall(world.now))))
+    cap(world, minutes_per_day=2)
+    assert used(world) == 60_000
+    phone = world.phone("101")
+    established(phone, world.carrier(1), ABROAD)
+    world.after(60)
+    assert 'text="limit"' in phone.expect("BYE").get("Reason")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.flows.actors import World, sdp
+from tests.flows.actors import World, established, hang_up, sdp
 
 
 @pytest.mark.parametrize(
@@ -113,3 +113,24 @@ def test_draining_takes_no_new_call_but_an_emergency_call(world: World) -> None:
     assert a.register().status == 200
     a.call("18")
     c.expect("INVITE")
+
+
+@pytest.mark.parametrize("method", ["OPTIONS", "REGISTER", "BYE", "UPDATE"])
+def test_an_unknown_extension_is_named(world: World, method: str) -> None:
+    a = world.phone("101")
+    a.ask(method, "sip:vigie", ("Require", "nothing-has-this"))
+    assert a.expect(420).get("Unsupported") == "nothing-has-this"
+
+
+def test_an_unknown_extension_in_a_dialog_ends_nothing(world: World) -> None:
+    caller, callee = established(world.phone("101"), world.phone("102"), "102")
+    caller.send("UPDATE", ("Require", "precondition"), body=sdp("101", 2))
+    assert caller.expect(420).get("Unsupported") == "precondition"
+    hang_up(caller, callee)
+
+
+@pytest.mark.parametrize("method", ["OPTIONS", "INVITE", "MESSAGE"])
+def test_a_scheme_that_nobody_speaks_is_416(world: World, method: str) -> None:
+    a = world.phone("101")
+    a.ask(method, "soap.beep://192.0.2.103:3002")
+    a.expect(416)

@@ -101,6 +101,13 @@ def test_a_psap_that_calls_back_is_never_refused(world: World) -> None:
     invite = carrier.request("INVITE", "sip:+33199000101@v", callback)
     assert refused(shedding, invite, carrier.flow) is None
     assert refused(shedding, phone.request("INVITE", "sip:102@v", callback), phone.flow) is not None
+    for number in ("+33800112112", "0800112112"):
+        caller = f"<sip:{number}@psap>;tag=1"
+        invite = carrier.request("INVITE", "sip:+33199000101@v", from_=caller)
+        assert refused(shedding, invite, carrier.flow) is None
+        assert not shedding.can_wait(invite.to_bytes())
+    other = carrier.request("INVITE", "sip:+33199000101@v", from_="<sip:+33145000000@x>;tag=1")
+    assert refused(shedding, other, carrier.flow) is not None
 
 
 def test_what_is_under_way_is_never_refused(world: World) -> None:
@@ -137,3 +144,77 @@ def test_a_drain_refuses_calls_but_neither_registrations_nor_emergencies(world: 
     assert refusal.get("Reason") == 'Q.850;cause=42;text="draining"'
     phone.call("18")
     assert carrier.called().invite.uri.startswith("sip:18@")
+
+
+def test_the_ack_to_a_refusal_is_let_go_unread_and_any_other_is_not(world: World) -> None:
+    phone = world.phone("101")
+    shedding = overloaded(world)
+    invite = phone.request("INVITE", "sip:102@vigie")
+    response = refused(shedding, invite, phone.flow)
+    assert response is not None
+    ack = phone.request("ACK", "sip:102@vigie", to=response.get("To") or "")
+    ack.set("Via", invite.get("Via") or "")
+    now = world.now + 1
+    assert shedding.take(ack.to_bytes(), phone.flow, now, now)
+    ack.set("Via", phone.request("ACK", "sip:102@vigie").get("Via") or "")
+    assert not shedding.take(ack.to_bytes(), phone.flow, now, now)
+
+
+def test_only_what_begins_something_is_measured(world: World) -> None:
+    phone = world.phone("101")
+    shedding = overloaded(world)
+    now = world.now + 10
+    bye = phone.request("BYE", "sip:102@v").to_bytes()
+    assert not shedding.take(bye, phone.flow, now, now)
+    assert shedding.is_overloaded
+    emergency = phone.request("INVITE", "sip:18@vigie").to_bytes()
+    assert not shedding.take(emergency, phone.flow, now, now)
+
+
+def test_overload_ends_in_silence_too(world: World) -> None:
+    shedding = overloaded(world)
+    shedding.rest(world.now + 1.1)
+    assert shedding.is_overloaded
+    shedding.rest(world.now + 2)
+    assert not shedding.is_overloaded
+    assert world.exchange.outbox.events[-1][0] == "overload.ended"
+
+
+@pytest.mark.parametrize(
+    ("method", "uri", "fields", "waits"),
+    [
+        ("INVITE", "sip:102@v", (), True),
+        ("OPTIONS", "sip:102@v", (), True),
+        ("REGISTER", "sip:v", (), True),
+        ("INVITE", "sip:18@v", (), False),
+        ("INVITE", "urn:service:sos", (), False),
+        ("INVITE", "sip:102@v", (("Priority", "psap-callback"),), False),
+        ("BYE", "sip:102@v", (), False),
+        ("CANCEL", "sip:102@v", (), False),
+        ("ACK", "sip:102@v", (), False),
+    ],
+)
+def test_what_begins_something_ordinary_can_wait(
+    world: World, method: str, uri: str, fields: tuple[tuple[str, str], ...], waits: bool
+) -> None:
+    phone = world.phone("101")
+    request = phone.request(method, uri, *fields)
+    assert Shedding(world.exchange).can_wait(request.to_bytes()) is waits
+
+
+def test_what_belongs_to_a_dialog_cannot_wait(world: World) -> None:
+    phone = world.phone("101")
+    within = phone.request("INVITE", "sip:102@v", to="<sip:102@v>;tag=x")
+    shedding = Shedding(world.exchange)
+    assert not shedding.can_wait(within.to_bytes())
+    assert not shedding.can_wait(b"SIP/2.0 200 OK\r\n\r\n")
+    assert not shedding.can_wait(b"\r\n\r\n")
+
+
+def test_a_registered_phone_that_refreshes_without_credentials_is_not_refused(world: World) -> None:
+    phone = world.phone("101")
+    shedding = overloaded(world, 2 * SHED_REGISTER_ABOVE_S)
+    refresh = phone.request("REGISTER", "sip:vigie", to="<sip:101@vigie>")
+    assert refused(shedding, refresh, phone.flow) is None
+    stranger = Flow("UDP", phone.flow.local, ("127.0.0.1", 20998))
+    assert refused(shedding, refresh, stranger) is not None

@@ -51,7 +51,7 @@ def test_key_1_in_an_answered_warning_moves_the_media(world: World) -> None:
 def test_a_redial_within_a_minute_of_an_unheard_block_connects(world: World) -> None:
     """The device itself says abroad and nobody can speak: 403 at once; dialled again, it connects."""
     a, c = world.phone("101", "127.0.2.1"), world.carrier(1)
-    world.exchange.warned["101"] = world.exchange.wall(world.now) - 30
+    world.exchange.warned["101"] = world.now - 30
     caller = a.call("18")
     callee = c.called()
     callee.answer(200, body=sdp("psap"))
@@ -64,7 +64,7 @@ def test_a_redial_within_a_minute_of_an_unheard_block_connects(world: World) -> 
 
 def test_a_redial_later_is_warned_again(world: World) -> None:
     a, c = world.phone("101", "127.0.2.1"), world.carrier(1)
-    world.exchange.warned["101"] = world.exchange.wall(world.now) - 61
+    world.exchange.warned["101"] = world.now - 61
     a.call("18")
     c.silent()
     assert world.speakers.asked == ["abroad"]

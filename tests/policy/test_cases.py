@@ -2,6 +2,7 @@
 
 import tomllib
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -25,17 +26,29 @@ from policy.model import (
     ToLine,
     ToNumber,
 )
+from switch.call.destination import is_vital
 from switch.routing.dialplan import load
+from switch.routing.emergency import FALLBACK_NUMBER
 
 CASES = Path(__file__).parent / "cases"
 WORLD = tomllib.loads((CASES / "world.toml").read_text(encoding="utf-8"))
 PLAN = load(Path(__file__).parents[2] / "dialplans" / "fr.toml")
 RULES = Rules(PLAN.plan, PLAN.emergency)
 NOW = 1_800_000_000.0
-AXES = ("dial", "line", "signals", "caller", "priority", "warned_s_ago")
+_ABROAD = PLAN.emergency.abroad
+SETTINGS = {
+    None: RULES,
+    "no_override": replace(
+        RULES, emergency=replace(PLAN.emergency, abroad=replace(_ABROAD, override_key=""))
+    ),
+    "two_signals": replace(
+        RULES, emergency=replace(PLAN.emergency, abroad=replace(_ABROAD, signals=2))
+    ),
+}
+AXES = ("dial", "line", "signals", "caller", "priority", "warned_s_ago", "settings")
 LOCATIONS = {
     name: Location(place["insee"], {"country": "FR"}, place.get("version", 1),
-                   place.get("validated", True))
+                   place.get("validated", True), place.get("confirmed", True))
     for name, place in WORLD["locations"].items()
 }  # fmt: skip
 
@@ -92,7 +105,7 @@ def _decide(case: dict[str, Any]) -> Decision:
                   if WORLD["lines"][known.id].get("extension", True)}  # fmt: skip
     numbers = {known.number: known for known in LINES.values() if known.id.isdigit()}
     return decide(request, Facts(line, SIGNALS[case["signals"] or "none"], extensions, numbers),
-                  RULES)  # fmt: skip
+                  SETTINGS[case["settings"]])  # fmt: skip
 
 
 def _seen(decision: Decision) -> dict[str, object]:
@@ -103,6 +116,7 @@ def _seen(decision: Decision) -> dict[str, object]:
         "level": str(decision.evidence.level),
         "exempt_reason": decision.exempt_reason or "",
         "alerts": list(decision.alerts),
+        "last_resort": "",
     }
     for name in ("reason", "rule", "clause", "announcement", "override_key", "audit",
                  "caller_number", "may_withhold"):  # fmt: skip
@@ -117,6 +131,7 @@ def _seen(decision: Decision) -> dict[str, object]:
             seen |= {"external": number, "route": route}
         case ToEmergency(number, urn, location):
             seen |= {"number": number, "urn": urn, "insee": location.insee}
+            seen["last_resort"] = FALLBACK_NUMBER if is_vital(decision) else ""
         case ToFeature(name):
             seen["feature"] = name
     return seen

@@ -102,10 +102,10 @@ def test_two_databases_of_one_address_are_one_signal() -> None:
 
 def test_what_rests_on_the_address_alone() -> None:
     address, device = _abroad("source_country"), _abroad("device_report")
-    assert rests_on_address_alone(weigh((address,), RULES), RULES)
-    assert not rests_on_address_alone(weigh((address, device), RULES), RULES)
+    assert rests_on_address_alone(weigh((address,), RULES))
+    assert not rests_on_address_alone(weigh((address, device), RULES))
     stale = replace(device, age_s=901.0)
-    assert rests_on_address_alone(weigh((address, stale), RULES), RULES)
+    assert rests_on_address_alone(weigh((address, stale), RULES))
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,7 @@ def test_only_a_block_can_be_overridden() -> None:
 
 
 def test_an_unheard_warning_on_the_address_alone_connects() -> None:
-    unheard = without_warning(_decide(GERMANY), RULES.emergency)
+    unheard = without_warning(_decide(GERMANY))
     assert (unheard.action, unheard.reason) == (Action.CONNECT, "ok")
     assert unheard.audit == "suspect_abroad"
     assert "operator:media_failed" in unheard.alerts
@@ -94,7 +94,7 @@ def test_an_unheard_warning_on_the_address_alone_connects() -> None:
 
 
 def test_an_unheard_warning_with_a_declared_place_blocks_without_words() -> None:
-    unheard = without_warning(_decide(GERMANY, DECLARED), RULES.emergency)
+    unheard = without_warning(_decide(GERMANY, DECLARED))
     assert (unheard.action, unheard.reason) == (Action.BLOCK, "abroad")
     assert (unheard.announcement, unheard.audit) == ("", "blocked_abroad")
 

@@ -37,6 +37,8 @@ def production_secrets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     }.items():
         (tmp_path / name).write_text(secret)
     monkeypatch.setenv("VIGIE_CARRIER_B_PASSWORD", "secret-b")
+    monkeypatch.setenv("VIGIE_SMTP_SECRET", "secret-mail")
+    monkeypatch.setenv("VIGIE_WEBHOOK_SECRET", "secret-webhook")
     monkeypatch.setenv("VIGIE_LINE_2003_PASSWORD", "secret-2003")
 
 
@@ -83,9 +85,9 @@ def test_what_the_production_sample_comments_out_is_the_default(tmp_path: Path) 
     text = (
         (PRODUCTION / "vigie.toml").read_text().replace("../../dialplans", str(ROOT / "dialplans"))
     )
-    commented = re.compile(r"^# ([a-z0-9_]+ = .*|\[[a-z]+\])$", re.MULTILINE)
+    commented = re.compile(r"^# ([a-z0-9_]+ = .*|\[[a-z_]+\])$", re.MULTILINE)
     files = ("tls_certificate", "tls_key", "mmdb", "sounds", "ca", "cert", "key")
-    lent = ("nonce_key", "trusted_proxies", "portability_prefixes", "failover_on", *files)
+    lent = ("nonce_key", "trusted_proxies", "portability_prefixes", "failover_on", "limits", *files)
     spoken: set[str] = set()
 
     def uncomment(match: re.Match[str]) -> str:

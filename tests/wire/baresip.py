@@ -66,25 +66,7 @@ class Baresip:
         self.events: list[dict[str, Any]] = []
         self.seen = 0
         self._rest = b""
-        (home / "heard").mkdir(parents=True)
-        control_port, rtp_port = free_port("127.0.0.1"), free_port(host) & ~1
-        (home / "config").write_text(
-            CONFIG.format(
-                home=home,
-                host=host,
-                sip_port=free_port(host),
-                rtp_port=rtp_port,
-                last_rtp_port=min(rtp_port + 20, 65534),
-                control_port=control_port,
-            )
-        )
-        where = f"{registrar};transport={transport}"
-        (home / "accounts").write_text(
-            f"<sip:{line}@{where}>;auth_user={line};auth_pass={password or f'demo-{line}'}"
-            f';outbound="sip:{where}";regint=300;audio_codecs=pcma/8000/1,pcmu/8000/1\n'
-        )
-        (home / "contacts").write_text("")
-        _write_tone(home / "tone.wav")
+        control_port = self._write_files(host, password or f"demo-{line}")
         program = shutil.which("baresip")
         assert program, "baresip is missing: apt-get install baresip-core"
         with (home / "output").open("wb") as output:
@@ -102,6 +84,30 @@ class Baresip:
         except BaseException:
             self._end()
             raise
+
+    def _write_files(self, host: str, password: str) -> int:
+        """Its configuration; the port of its control socket."""
+        home, line = self.home, self.line
+        (home / "heard").mkdir(parents=True)
+        control_port, rtp_port = free_port("127.0.0.1"), free_port(host) & ~1
+        (home / "config").write_text(
+            CONFIG.format(
+                home=home,
+                host=host,
+                sip_port=free_port(host),
+                rtp_port=rtp_port,
+                last_rtp_port=min(rtp_port + 20, 65534),
+                control_port=control_port,
+            )
+        )
+        where = f"{self.registrar};transport={self.transport}"
+        (home / "accounts").write_text(
+            f"<sip:{line}@{where}>;auth_user={line};auth_pass={password}"
+            f';outbound="sip:{where}";regint=300;audio_codecs=pcma/8000/1,pcmu/8000/1\n'
+        )
+        (home / "contacts").write_text("")
+        _write_tone(home / "tone.wav")
+        return control_port
 
     def __enter__(self) -> Self:
         return self

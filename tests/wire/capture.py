@@ -3,6 +3,7 @@
 A packet socket (packet(7)), which needs root or CAP_NET_RAW. UDP over IPv4 only.
 """
 
+import contextlib
 import socket
 import struct
 import threading
@@ -18,6 +19,8 @@ from switch.sip.parser import parse
 _ETH_P_IP = 0x0800
 _TO_US = 0  # PACKET_HOST: the loopback shows each packet once as sent and once as received
 _SO_TIMESTAMPNS = 35
+_SO_RCVBUFFORCE = 33
+_BUFFER_BYTES = 32 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,10 @@ class Capture:
             pytest.skip("a packet capture needs root or CAP_NET_RAW")
         self._socket.bind(("lo", _ETH_P_IP))
         self._socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+        with contextlib.suppress(
+            OSError
+        ):  # a busy machine reads late; only root may ask for so much
+            self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER_BYTES)
         self._socket.settimeout(0.1)
         self._thread.start()
         return self

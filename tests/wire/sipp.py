@@ -28,6 +28,7 @@ class Sipp:
         password: str = "",
         limit_s: int = 30,
         stay_s: float = 0.0,
+        extra: tuple[str, ...] = (),
     ) -> None:
         self.port = port or free_port(host)
         self._limit_s = limit_s
@@ -39,7 +40,7 @@ class Sipp:
             "-au", line, "-ap", password or f"demo-{line}", "-key", "line", line,
             "-d", str(round(stay_s * 1000)), "-m", str(calls), "-r", str(rate), "-l", str(at_once),
             "-timeout", f"{limit_s}s", "-timeout_error", "-nostdin",
-            "-trace_err", "-error_file", str(home / f"{self._name}.err"),
+            "-trace_err", "-error_file", str(home / f"{self._name}.err"), *extra,
         ]  # fmt: skip
         self._process = subprocess.Popen(
             command,

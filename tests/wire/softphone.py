@@ -71,13 +71,17 @@ class Softphone:
         opened.bind((self.host, 0))
         opened.connect(self.server)
         if self.transport == "tls":
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE  # the demo's certificate is its own
-            opened = self._held.enter_context(context.wrap_socket(opened))
+            opened = self._held.enter_context(self.client_context().wrap_socket(opened))
         self.socket = opened
         self.port = int(opened.getsockname()[1])
         self._parser = StreamParser()
+
+    def client_context(self) -> ssl.SSLContext:
+        """How it sees the switch's certificate, which in the demo is its own."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        return context
 
     def __enter__(self) -> Self:
         return self
@@ -325,6 +329,7 @@ def dialog_of_response(invite: Request, response: Response) -> PhoneDialog:
         bare_uri(response.get("Contact") or ""),
         invite.cseq.number,
         invite,
+        response.split("Record-Route")[::-1],
     )
 
 
@@ -337,4 +342,5 @@ def dialog_of_invite(invite: Request, tag: str) -> PhoneDialog:
         bare_uri(invite.get("Contact") or ""),
         0,
         invite,
+        invite.split("Record-Route"),
     )

@@ -59,3 +59,21 @@ def test_monaco_is_not_france(rig: Rig, phone: Phones) -> None:
     guest.do("hangup", call=call)
     assert guest.wait("call", call=call, state="disconnected")["code"] == 487
     assert view.newest() is None
+
+
+def test_a_registration_from_abroad_is_told_once_and_marked(rig: Rig, phone: Phones) -> None:
+    def notices() -> list[tuple[str, str]]:
+        found = rig.ask("notice.list", line="108")
+        return sorted({(each["kind"], each.get("audience", "")) for each in found})
+
+    phone("108", "127.0.2.8")
+    shown = rig.ask("line.show", line="108")["whereabouts"]
+    assert shown["place"] == "abroad (DE)"
+    assert shown["abroad"]["source"] == "127.0.2.8"
+    assert [each["level"] for each in rig.ask("reg.list", line="108")] == ["E5"]
+    told = until(notices, 5.0, "the notices of a registration from abroad")
+    assert {kind for kind, _ in told} == {"registered_abroad"}
+    rig.ask("line.declare", line="108", country="FR")
+    assert [each["level"] for each in rig.ask("reg.list", line="108")] == ["E4"]
+    rig.ask("line.declare", line="108", clear=True)
+    assert rig.ask("line.show", line="108")["whereabouts"]["declared"] is None

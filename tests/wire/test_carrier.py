@@ -82,3 +82,11 @@ def test_a_call_from_the_carrier_to_no_line(rig: Rig) -> None:
     )
     assert placed.returncode == 1
     assert placed.stdout.startswith("404")
+
+
+def test_the_demos_commands_find_the_switch_and_refuse_nonsense(rig: Rig) -> None:
+    """Nobody is registered as 104, which the carrier hears from this switch and no other."""
+    call = rig.run("demo", "call", "--from", "0612345678", "--to", "+33199000104")
+    assert (call.returncode, call.stdout[:3]) == (1, "480")
+    refused = rig.run("demo", "carrier", "--refuse", "9")
+    assert (refused.returncode, str(rig.carrier_ports[0]) in refused.stderr) == (2, True)

@@ -50,6 +50,7 @@ def test_a_changed_file_is_taken_over_and_named(own_rig: Rig) -> None:
         "running": "+33199000104",
         "file": "+33199000144",
         "owner": "file",
+        "needs_restart": False,
     }
     assert own_rig.ask("config.apply")["changed"] == ["line.104.number"]
     assert own_rig.ask("line.show", line="104")["number"] == "+33199000144"
@@ -125,7 +126,8 @@ def test_what_is_read_once_waits_for_a_restart_and_phones_still_log_in(own_rig: 
     applied = own_rig.ask("config.apply")
     assert applied["needs_restart"] == ["sip.realm"]
     assert applied["changed"] == ["sip.ring_timeout_s"]
-    assert [row["key"] for row in own_rig.ask("config.diff")] == ["sip.realm"]
+    (row,) = own_rig.ask("config.diff")
+    assert (row["key"], row["needs_restart"]) == ("sip.realm", True)
     with Handset("--address", "127.0.0.1") as phone:
         phone.register("101", "demo-101", own_rig.address)
 
@@ -183,3 +185,27 @@ def test_a_log_that_nobody_reads_stops_nothing(own_rig: Rig) -> None:
 
     until(rest, 3.0, "the rest, once it is read")
     os.close(unread)
+
+
+def test_a_rollback_takes_what_was_in_force_before_also_after_a_restart(own_rig: Rig) -> None:
+    def number() -> object:
+        return own_rig.ask("line.show", line="104")["number"]
+
+    refused = own_rig.run("config", "rollback")
+    assert (refused.returncode, "no earlier" in refused.stderr) == (1, True)
+    for old, new in (("104", "144"), ("144", "145")):
+        rewrite(own_rig, f'number = "+33199000{old}"', f'number = "+33199000{new}"')
+        own_rig.ask("config.apply")
+    assert own_rig.process is not None
+    own_rig.process.kill()
+    own_rig.process.wait()
+    own_rig.start()
+    assert own_rig.ask("config.rollback")["changed"] == ["line.104.number"]
+    assert number() == "+33199000144"
+    assert "earlier configuration" in own_rig.ask("status")["alarms"][0]
+    assert own_rig.run("config", "rollback").returncode == 0
+    assert number() == "+33199000104"
+    assert own_rig.run("config", "rollback").returncode == 1
+    assert own_rig.ask("config.apply")["changed"] == ["line.104.number"]
+    assert number() == "+33199000145", "the files were left alone"
+    assert own_rig.ask("status")["alarms"] == []

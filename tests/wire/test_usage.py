@@ -1,12 +1,19 @@
 """The meters beside a packet capture (POLICY: from the first 200 OK to the first BYE, hold included)."""
 
+import contextlib
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
 import time
 
 import pytest
 
 from tests.wire.capture import Capture
 from tests.wire.conftest import Phones
-from tests.wire.rig import Rig, until
+from tests.wire.rig import ROOT, Rig, die_with_parent, until
 
 TOLERANCE_MS = 1.0
 
@@ -84,3 +91,45 @@ def test_exempt_calls_count_nothing(rig: Rig, phone: Phones, dialled: str, exemp
     assert rig.ask("usage.show", line="101")["used_ms"] == used_before
     cdr = rig.cdr_after(cdrs, line="101")
     assert (cdr["counted_ms"], cdr["exempt_reason"]) == (0, exempt)
+
+
+def read_terminal(descriptor: int, enough: int, limit_s: float = 15.0) -> list[str]:
+    """The seconds of live calls that a terminal showed, as they changed."""
+    text, end = "", time.monotonic() + limit_s
+    while time.monotonic() < end:
+        if select.select([descriptor], [], [], 0.2)[0]:
+            with contextlib.suppress(OSError):
+                text += os.read(descriptor, 65_536).decode("utf-8", "replace")
+        plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
+        seen = list(dict.fromkeys(re.findall(r"live\s+([\d.]+) s", plain)))
+        if len(seen) >= enough:
+            return seen
+    return []
+
+
+def test_watch_follows_a_call_in_a_terminal(rig: Rig, phone: Phones) -> None:
+    alice = phone("101")
+    call = alice.call(rig.uri("0145678901"))
+    alice.wait("call", call=call, state="confirmed")
+    ours, theirs = pty.openpty()
+    watching = subprocess.Popen(
+        [*rig.vigie, "usage", "show", "101", "--watch", "--config", rig.config, "--data", rig.data],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=subprocess.STDOUT,
+        cwd=ROOT,
+        preexec_fn=die_with_parent(),
+    )
+    try:
+        seen = [float(each) for each in read_terminal(ours, 3)]
+        watching.send_signal(signal.SIGINT)
+        assert watching.wait(5) == 0
+    finally:
+        watching.kill()
+        watching.wait()
+        os.close(ours)
+        os.close(theirs)
+        alice.do("hangup", call=call)
+        alice.wait("call", call=call, state="disconnected")
+    assert len(seen) >= 3
+    assert seen == sorted(seen), "the live part grows"

@@ -7,7 +7,12 @@ from sqlalchemy import Connection
 
 def upgrade(connection: Connection) -> None:
     """Bring the database behind `connection` to the newest version, from any earlier or none."""
+    command.upgrade(configured(connection), "head")
+
+
+def configured(connection: Connection) -> Config:
+    """Return Alembic's configuration for a connection: what its commands take."""
     config = Config()
     config.set_main_option("script_location", "switch.store:migrations")
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    return config

@@ -142,13 +142,36 @@ def test_explain_works_offline_and_succeeds_for_a_refusal(tmp_path: Path) -> Non
 
 def test_explain_for_people_names_reason_and_clause(tmp_path: Path) -> None:
     answer = {
+        "line": "105", "dialled": "0145678901", "source_ip": "127.0.0.1", "rule": "line_state",
         "class": "national", "action": "refuse", "reason": "suspended", "clause": "2(k)(a)",
+        "announcement": "suspended", "override_key": "", "destination": "", "location": None,
+        "evidence": {"level": "E3", "signals": []}, "alerts": [], "targets": [],
         "steps": [{"rule": "account_state", "verdict": "refuse", "because": "suspended [since]"}],
     }  # fmt: skip
     arguments = ("explain", "call", "--line", "105", "--dial", "0145678901")
     text = vigie(Fake({"explain.call": answer}), tmp_path, *arguments).stdout
-    for word in ("refuse", "suspended", "clause 2(k)(a)", "account_state", "[since]"):
+    for word in ("Refused (suspended)", "terms 2(k)(a)", "account_state", "[since]"):
         assert word in text
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "asked"),
+    [
+        (("--country", "DE", "--until", "2026-03-01T12:00:00", "--by", "ops"), 0,
+         {"line": "101", "country": "DE", "until": 1_772_366_400_000, "by": "ops"}),
+        (("--clear", "--by", "ops"), 0, {"line": "101", "clear": True, "by": "ops"}),
+        ((), 2, None),
+        (("--country", "DE", "--clear"), 2, None),
+        (("--country", "DE", "--until", "soon"), 2, None),
+    ],
+)  # fmt: skip
+def test_line_declare(
+    tmp_path: Path, options: tuple[str, ...], code: int, asked: dict[str, object] | None
+) -> None:
+    fake = Fake({"line.declare": {"line": "101", "place": ""}})
+    with running(fake, tmp_path):
+        assert vigie(fake, tmp_path, "line", "declare", "101", *options).exit_code == code
+    assert fake.asked == ([("line.declare", asked)] if asked else [])
 
 
 def test_a_moment_that_is_none(tmp_path: Path) -> None:
@@ -220,6 +243,17 @@ def test_cdr_list_and_export(tmp_path: Path) -> None:
     assert values["hangup_cause"] == "NORMAL_CLEARING"
     assert (values["billsec"], values["billmsec"], values["duration"]) == ("3", "2500", "3")
     assert values["start_stamp"] == "2023-11-14 22:13:20"
+
+
+def test_cdr_export_as_lines_and_into_a_directory_that_is_not_there(tmp_path: Path) -> None:
+    fake = Fake({"cdr.list": [CDR, CDR]})
+    lines = vigie(fake, tmp_path, "cdr", "export", "--jsonl").stdout.splitlines()
+    assert [orjson.loads(line) for line in lines] == [CDR, CDR]
+    file = tmp_path / "all.json"
+    assert vigie(fake, tmp_path, "cdr", "export", "--json", "--to", str(file)).exit_code == 0
+    assert orjson.loads(file.read_bytes()) == [CDR, CDR]
+    nowhere = vigie(fake, tmp_path, "cdr", "export", "--to", str(tmp_path / "no" / "c.csv"))
+    assert nowhere.exit_code == 1
 
 
 def test_doctor_fails_with_a_broken_configuration(tmp_path: Path) -> None:

@@ -1,9 +1,23 @@
 """Where addresses are: longest prefix, kinds, the country database."""
 
+import hashlib
+from pathlib import Path
+
 import pytest
 
 from policy.model import Says
-from switch.facts.networks import NetworkError, Networks, Place, PrefixTable, packed, read_csv
+from switch.facts import networks as rooms
+from switch.facts.networks import (
+    NetworkError,
+    Networks,
+    Place,
+    PrefixTable,
+    open_database,
+    packed,
+    read_csv,
+    version_of,
+)
+from tests.switch.facts import mmdb
 
 FRENCH = frozenset({"FR", "RE"})
 
@@ -104,3 +118,91 @@ def test_a_wrong_row_is_named_by_its_line(row: str, message: str) -> None:
 def test_other_columns_are_refused() -> None:
     with pytest.raises(NetworkError, match="network,country,kind,name"):
         read_csv("network,country\n10.0.0.0/8,DE\n")
+
+
+RECORDS = {
+    "198.51.100.0/24": {"country": {"iso_code": "DE"}},  # as MaxMind nests it
+    "203.0.113.0/24": {"country_code": "FR"},  # as ip-location-db has it
+    "2001:db8::/32": {"country_code": "RE"},
+}
+BUILT = 1_793_491_200  # 1 November 2026
+
+
+@pytest.mark.parametrize(
+    ("address", "value", "says"),
+    [
+        ("198.51.100.9", "DE", Says.ABROAD),
+        ("::ffff:198.51.100.9", "DE", Says.ABROAD),
+        ("203.0.113.9", "FR", Says.FRANCE),
+        ("2001:db8::9", "RE", Says.FRANCE),
+        ("2001:db8::9%eth0", "RE", Says.FRANCE),
+        ("192.0.2.1", "unknown", Says.NOTHING),
+        ("10.1.2.3", "private", Says.NOTHING),
+        ("::ffff:192.168.1.1", "private", Says.NOTHING),
+        ("100.64.0.1", "private", Says.NOTHING),
+        ("fd00::1", "private", Says.NOTHING),
+        ("fe80::1%eth0", "private", Says.NOTHING),
+        ("phone.example", "unknown", Says.NOTHING),
+    ],
+)
+def test_a_database_file_is_read(tmp_path: Path, address: str, value: str, says: Says) -> None:
+    path = mmdb.write(tmp_path / "country.mmdb", RECORDS, BUILT)
+    known = Networks(FRENCH, PrefixTable(()), *open_database(path))
+    signal = known.signal(address)
+    assert (signal.value, signal.says) == (value, says)
+    assert known.signal(address) is signal, "looked up once"
+
+
+def test_the_version_names_the_very_file_and_its_day(tmp_path: Path) -> None:
+    path = mmdb.write(tmp_path / "country.mmdb", RECORDS, BUILT)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    database, version = open_database(path)
+    assert version == f"country.mmdb {digest[:8]} 2026-11-01"
+    known = Networks(FRENCH, PrefixTable(()), database, version)
+    assert known.signal("198.51.100.9").source == version
+    assert known.signal("192.0.2.1").source == version, "it was asked, and knew nothing"
+    table = tmp_path / "networks.csv"
+    table.write_text("network,country,kind,name\n10.0.0.0/8,DE,access,office\n")
+    ((network, place),) = read_csv(table.read_text(), version_of(table))
+    assert (
+        Networks(FRENCH, PrefixTable([(network, place)])).signal("10.1.1.1").source == place.source
+    )
+    assert place.source.startswith("networks.csv ")
+
+
+def test_ipv6_asked_of_an_ipv4_database_is_unknown(tmp_path: Path) -> None:
+    path = mmdb.write(tmp_path / "v4.mmdb", {"198.51.100.0/24": {"country_code": "DE"}}, BUILT, 4)
+    known = Networks(FRENCH, PrefixTable(()), *open_database(path))
+    assert known.signal("198.51.100.9").value == "DE"
+    assert known.signal("2001:db8::1").says is Says.NOTHING
+
+
+def test_a_damaged_database_is_refused_or_knows_nothing(tmp_path: Path) -> None:
+    path = mmdb.write(tmp_path / "country.mmdb", RECORDS, BUILT)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ValueError, match=r"."):
+        open_database(path)
+    at = whole.index(mmdb.MARKER)
+    path.write_bytes(whole[: at - 40] + b"\xff" * 40 + whole[at:])
+    known = Networks(FRENCH, PrefixTable(()), *open_database(path))
+    for address in ("198.51.100.9", "203.0.113.9", "2001:db8::1"):
+        assert known.signal(address).kind == "source_country"
+
+
+def test_a_table_wins_over_the_database_and_may_place_a_private_network(tmp_path: Path) -> None:
+    path = mmdb.write(tmp_path / "country.mmdb", RECORDS, BUILT)
+    rows = [Place("10.8.0.0/16", "FR"), Place("198.51.100.128/25", "DE", "vpn")]
+    table = PrefixTable((row.network, row) for row in rows)
+    known = Networks(FRENCH, table, *open_database(path))
+    assert known.signal("10.8.1.1").says is Says.FRANCE
+    assert known.signal("198.51.100.200").value == "DE vpn"
+    assert known.signal("198.51.100.1").says is Says.ABROAD
+
+
+def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rooms, "_REMEMBERED", 10)
+    known = networks(Place("10.0.0.0/8", "DE"))
+    for last in range(250):
+        assert known.signal(f"10.0.0.{last}").says is Says.ABROAD
+    assert len(known._signals) <= 10

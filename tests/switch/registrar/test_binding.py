@@ -28,7 +28,7 @@ def binding(contact: str = "sip:101@192.0.2.1:5062", flow: Flow = UDP, **values:
         call_id="one",
         cseq=1,
         user_agent="",
-        source=flow.remote[0],
+        origin=flow,
         text=f"<{contact}>",
     )
     return replace(made, **values)  # type: ignore[arg-type]

@@ -24,7 +24,7 @@ BINDING = Binding(
     call_id="a@b",
     cseq=2**31,
     user_agent="Téléphone/1",
-    source="2001:db8::1",
+    origin=Flow("TCP", ("::", 5060), ("2001:db8::7", 6000)),
     text="<sip:101@[2001:db8::1]:5062>;q=0.5",
 )
 
@@ -39,7 +39,7 @@ def test_a_binding_round_trips() -> None:
 
 @pytest.mark.parametrize(("transport", "is_live"), [("UDP", True), ("TCP", False), ("TLS", False)])
 def test_only_udp_flows_outlive_the_process(transport: str, is_live: bool) -> None:
-    flow = BINDING.flow._replace(transport=transport)
+    flow = BINDING.flow._replace(transport=transport, connection=int(not is_live))
     record = orjson.loads(bind_record(replace(BINDING, flow=flow)))
     assert read_binding(record, 0.0, 0.0).is_live is is_live
 

@@ -14,7 +14,7 @@ def binding(user: str = "a", expires_at: float = 60.0, aor: str = "101") -> Bind
     uri = Uri.parse(f"sip:{user}@192.0.2.1")
     text = f"<{uri}>"
     return Binding(
-        aor, uri, FLOW, (), None, None, 1.0, expires_at, 0.0, 0.0, "c", 1, "", FLOW.remote[0], text
+        aor, uri, FLOW, (), None, None, 1.0, expires_at, 0.0, 0.0, "c", 1, "", FLOW, text
     )
 
 

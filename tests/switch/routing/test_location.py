@@ -79,7 +79,7 @@ def test_the_schema_sees_a_wrong_order() -> None:
 
 def test_a_bare_insee_still_makes_a_location() -> None:
     bare = Location("97411", {})
-    assert civic(bare) == (("country", "FR"), ("ADDCODE", "INSEE:97411"))
+    assert civic(bare) == (("country", "RE"), ("ADDCODE", "INSEE:97411"))
     assert _valid(pidf_lo(bare, "sip:101@vigie.example"))
 
 
@@ -99,7 +99,7 @@ def test_any_text_is_well_formed_and_keeps_the_order(values: dict[str, str], ent
 
 def test_multipart_parses_in_another_library() -> None:
     pidf = pidf_lo(PARIS, "sip:101@vigie.example")
-    content_type, body = multipart(SDP, pidf, "loc1@vigie.example", "b-1")
+    content_type, body = multipart(SDP, [(pidf, "loc1@vigie.example")], "b-1")
     head = f"MIME-Version: 1.0\r\nContent-Type: {content_type}\r\n\r\n".encode()
     message = email.message_from_bytes(head + body, policy=HTTP)
     first, second = message.iter_parts()  # type: ignore[attr-defined]
@@ -117,7 +117,7 @@ def test_multipart_parses_in_another_library() -> None:
 
 def test_multipart_refuses_a_boundary_that_is_in_a_part() -> None:
     with pytest.raises(ValueError, match="boundary"):
-        multipart(SDP + b"a=x--b-1\r\n", b"", "x@y", "b-1")
+        multipart(SDP + b"a=x--b-1\r\n", [(b"", "x@y")], "b-1")
 
 
 def test_geolocation_points_at_the_body() -> None:

@@ -128,3 +128,33 @@ def test_no_body_breaks_the_reader(lines: list[bytes], noise: bytes) -> None:
         sdp.bump_version(body),
     ):
         sdp.connection_address(changed)
+
+
+@pytest.mark.parametrize(
+    ("line", "becomes"),
+    [
+        (b"a=silenceSupp:on - - - -", b"a=silenceSupp:off - - - -"),
+        (b"a=silenceSupp:off - - - -", b"a=silenceSupp:off - - - -"),
+        (b"a=fmtp:18 annexb=yes", b"a=fmtp:18 annexb=no"),
+        (b"a=fmtp:96 useinbandfec=1;usedtx=1", b"a=fmtp:96 useinbandfec=1;usedtx=0"),
+        (b"a=fmtp:101 0-15", b"a=fmtp:101 0-15"),
+    ],
+)
+def test_silence_suppression_is_taken_out(line: bytes, becomes: bytes) -> None:
+    head = b"v=0\r\nc=IN IP4 192.0.2.1\r\nm=audio 4000 RTP/AVP 8 96\r\na=rtpmap:96 opus/48000/2\r\n"
+    tail = b"\r\nm=audio 4002 RTP/AVP 8\r\na=silenceSupp:on - - - -\r\n"
+    changed = sdp.without_silence_suppression(head + line + tail)
+    assert changed == head + becomes + tail, "the second stream is another's affair"
+
+
+def test_g729_is_asked_for_without_its_annex_b() -> None:
+    """Which is on unless it is denied (RFC 4856)."""
+    offer = b"v=0\r\nc=IN IP4 192.0.2.1\r\nm=audio 4000 RTP/AVP 18 8\r\na=ptime:20\r\n"
+    assert sdp.without_silence_suppression(offer) == offer + b"a=fmtp:18 annexb=no\r\n"
+    denied = offer + b"a=fmtp:18 annexb=no\r\n"
+    assert sdp.without_silence_suppression(denied) is denied
+
+
+def test_what_has_no_audio_stays() -> None:
+    for body in (b"", b"v=0\r\nm=text 4000 RTP/AVP 98\r\n", b"nonsense"):
+        assert sdp.without_silence_suppression(body) is body

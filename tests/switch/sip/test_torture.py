@@ -48,16 +48,17 @@ def table() -> str:
     rows = [
         "# RFC 4475, case by case",
         "",
-        "What the parser makes of each situation, from `tests/switch/sip/torture.toml`, where the",
-        "messages are. Dropped messages are counted. The last column is what other rooms still have",
-        "to answer to a message that is accepted here.",
+        "What becomes of each situation of `tests/switch/sip/torture.toml`, where the messages are: what",
+        "the parser makes of it, and what the whole switch answers to a stranger who sends it by UDP.",
+        "Dropped messages are counted under the reason that stands there. A request from a stranger",
+        "that is well in itself is challenged (401).",
         "",
-        "| case | section | situation | outcome | then |",
+        "| case | section | situation | parser | switch |",
         "|---|---|---|---|---|",
     ]
     rows += [
         f"| {case['name']} | {case['section']} | {case['about']} | {outcome(wire(case))} "
-        f"| {case.get('then', '')} |"
+        f"| {case['switch']} |"
         for case in CASES
     ]
     return "\n".join(rows) + "\n"

@@ -1,7 +1,7 @@
 """A database, a journal and a writer between them, in a directory of the test's own."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,9 @@ import pytest
 from switch.store.database import sqlite_url
 from switch.store.journal import Journal
 from switch.store.read import Reader
+from switch.store.read_audit import AuditReader
 from switch.store.writer import Writer
+from tests.switch.store.postgresql import Server, running
 
 
 class Store:
@@ -29,6 +31,7 @@ class Store:
             **{"interval_s": 0.005, **writer_options},
         )
         self.reader = Reader(sqlite_url(self.path))
+        self.audit = AuditReader(self.reader)
 
     def put(self, *records: dict[str, Any]) -> None:
         lines = [orjson.dumps(record) for record in records]
@@ -85,9 +88,17 @@ def call_record() -> Callable[..., dict[str, Any]]:
             "emergency": False,
             "forwarded_by": None,
             "estimated": False,
+            "plan": "unlimited",
             "legs": [{"leg": "a", "line": line, "counted_ms": 60_000}],
             "attempts": [{"trunk": "carrier", "status": 200, "ms": 2_000}],
             **fields,
         }
 
     return build
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Server]:
+    """A PostgreSQL of the tests' own; each test asks it for a database by a name of its own."""
+    with running() as server:
+        yield server

@@ -1,15 +1,20 @@
-"""The migrations make exactly the tables that the code uses."""
+"""The migrations make exactly the tables that the code uses, on both databases, and take them away."""
 
 import asyncio
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection
+from sqlalchemy import Connection, inspect
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from switch.store.database import migrate, open_for_writing, sqlite_url
+from switch.store.migrations import configured
 from switch.store.tables import metadata
+from tests.switch.store.postgresql import Server
 
 
 def differences(connection: Connection) -> list[Any]:
@@ -17,15 +22,61 @@ def differences(connection: Connection) -> list[Any]:
     return list(compare_metadata(context, metadata))
 
 
-def test_migrated_tables_are_those_of_the_code_and_migrating_again_is_harmless(
-    tmp_path: Path,
-) -> None:
-    async def run() -> None:
-        engine = open_for_writing(sqlite_url(tmp_path / "vigie.db"))
-        await migrate(engine)
-        await migrate(engine)
-        async with engine.connect() as connection:
-            assert await connection.run_sync(differences) == []
-        await engine.dispose()
+def tables(connection: Connection) -> set[str]:
+    return set(inspect(connection).get_table_names()) - {"alembic_version"}
 
-    asyncio.run(run())
+
+def triggers(connection: Connection) -> list[Any]:
+    """What refuses changes: it must be gone and come back with the tables."""
+    if connection.dialect.name == "sqlite":
+        query = "SELECT name FROM sqlite_master WHERE type = 'trigger' ORDER BY name"
+    else:
+        query = "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal ORDER BY tgname"
+    return [tuple(row) for row in connection.exec_driver_sql(query)]
+
+
+def downgrade(connection: Connection) -> None:
+    command.downgrade(configured(connection), "base")
+
+
+async def up_down_and_up_again(engine: AsyncEngine) -> None:
+    await migrate(engine)
+    await migrate(engine)
+    async with engine.connect() as connection:
+        assert await connection.run_sync(differences) == []
+        made = await connection.run_sync(triggers)
+        assert made
+    async with engine.begin() as connection:
+        await connection.run_sync(downgrade)
+    async with engine.connect() as connection:
+        assert await connection.run_sync(tables) == set()
+        assert await connection.run_sync(triggers) == []
+    await migrate(engine)
+    async with engine.connect() as connection:
+        assert await connection.run_sync(differences) == []
+        assert await connection.run_sync(triggers) == made
+    await engine.dispose()
+
+
+def run(work: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(work)
+
+
+def test_up_down_and_up_on_sqlite(tmp_path: Path) -> None:
+    run(up_down_and_up_again(open_for_writing(sqlite_url(tmp_path / "vigie.db"))))
+
+
+def test_up_down_and_up_on_postgresql(postgresql: Server) -> None:
+    run(up_down_and_up_again(open_for_writing(postgresql.url("migrations"))))
+
+
+def test_two_nodes_that_start_at_once_migrate_once(postgresql: Server) -> None:
+    async def both() -> None:
+        engines = [open_for_writing(postgresql.url("together")) for _ in range(3)]
+        await asyncio.gather(*(migrate(engine) for engine in engines))
+        async with engines[0].connect() as connection:
+            assert await connection.run_sync(differences) == []
+        for engine in engines:
+            await engine.dispose()
+
+    run(both())

@@ -127,7 +127,7 @@ def test_a_reader_cannot_write(open_store: OpenStore, call_record: CallRecord) -
             store.put(call_record())
             await store.writer.settle()
             with pytest.raises(StoreUnavailableError, match="readonly"):
-                async with store.reader._connection() as connection:
+                async with store.reader.connection() as connection:
                     await connection.exec_driver_sql("DELETE FROM cdr")
 
     asyncio.run(run())

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from switch.store.journal import Journal
 from switch.store.segment import segment_numbers
 from switch.store.upkeep import Upkeep
@@ -62,4 +64,19 @@ def test_many_short_runs_are_due_for_a_checkpoint_too(tmp_path: Path) -> None:
     journal.close()
     journal = Journal(tmp_path)
     assert not Upkeep(journal, Writer("sqlite+aiosqlite:///unused", journal.replay), list).is_due
+    journal.close()
+
+
+def test_a_quiet_switch_checkpoints_once_in_a_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else its only segment would hold who called whom for as long as it runs."""
+    journal = Journal(tmp_path)
+    now = 1_000.0
+    monkeypatch.setattr("switch.store.upkeep.boottime", lambda: now)
+    upkeep = Upkeep(journal, Writer("sqlite+aiosqlite:///unused", journal.replay), list)
+    now += 29 * 86_400
+    assert not upkeep.is_due
+    now += 2 * 86_400
+    assert upkeep.is_due
     journal.close()

@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from switch.store import writer
 from switch.store.batch import Batch
 from switch.usage.cycle import Calendar
 
@@ -146,9 +147,9 @@ async def everything(store: Any) -> tuple[Any, ...]:
     return (
         await store.reader.cdrs(),
         await store.reader.usage("101", CYCLE, 300_000_000),
-        await store.reader.emergency_log(),
+        await store.audit.log(),
         await store.reader.notices(),
-        await store.reader.verify_audit(),
+        await store.audit.verify(),
     )
 
 
@@ -396,5 +397,21 @@ def test_submit_takes_dictionaries(open_store: OpenStore, call_record: CallRecor
             store.writer.submit({"k": "beat"})
             await store.writer.settle()
             assert len(await store.reader.cdrs()) == 1
+
+    asyncio.run(run())
+
+
+def test_a_rejection_is_over_an_hour_after_the_last_one(
+    open_store: OpenStore, call_record: CallRecord, monkeypatch: Any
+) -> None:
+    async def run() -> None:
+        async with open_store() as store:
+            store.put({"k": "cdr"}, call_record("c1"))
+            await store.writer.settle()
+            assert set(store.alarm_names()) == {"store.rejected"}
+            monkeypatch.setattr(writer, "REJECTION_STANDS_S", 0.0)
+            store.put(call_record("c2"))
+            await store.writer.settle()
+            assert store.alarm_names()[-1] == "store.accepted"
 
     asyncio.run(run())

@@ -282,3 +282,24 @@ def test_a_lingering_transaction_holds_neither_request_nor_owner(wire) -> None:
         assert [ref() for ref in held] == [None, None]
     finally:
         gc.enable()
+
+
+def test_an_invite_of_before_a_restart_is_cancelled_without_being_sent_again(wire) -> None:
+    request = wire.request("INVITE")
+    tx = wire.layer.resume(request, wire.udp, wire.user)
+    assert wire.sent() == []
+    tx.cancel(wire.now)
+    assert wire.sent() == ["CANCEL"]
+    receive(wire, request, 487)
+    assert wire.sent() == ["ACK"]
+    assert wire.told() == [487]
+    receive(wire, wire.request("CANCEL"), 200)
+    wire.fire(40)
+    assert wire.is_clean()
+
+
+def test_an_invite_of_before_a_restart_that_nobody_knows_ends_by_itself(wire) -> None:
+    wire.layer.resume(wire.request("INVITE"), wire.udp, wire.user).cancel(wire.now)
+    wire.fire(70)
+    assert wire.told() == ["timeout"]
+    assert wire.is_clean()

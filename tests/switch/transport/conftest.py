@@ -11,7 +11,12 @@ import pytest
 from switch.sip.errors import ParseError
 from switch.sip.flow import Flow
 from switch.sip.message import Request, Response
-from switch.transport.certificate import client_context, ensure_self_signed, server_context
+from switch.transport.certificate import (
+    TlsPeer,
+    client_context,
+    ensure_self_signed,
+    server_context,
+)
 from switch.transport.limits import StreamLimits
 from switch.transport.stream import StreamTransport
 
@@ -83,9 +88,10 @@ def streams(certificate: tuple[Path, Path]):
             where if kind == "TLS" else [],
             notes,
             server_tls=server_context(*certificate),
-            client_tls=client_context(certificate[0]),
             limits=StreamLimits(**limits),
         )
+        peer = TlsPeer(client_context(certificate[0]), "sip.example.com")
+        transport.tls_peer = lambda _: peer
         bound = transport.open(asyncio.get_running_loop())
         notes.transport = transport
         notes.bound = bound[0][1] if bound else None

@@ -34,6 +34,8 @@ class NameServer(asyncio.DatagramProtocol):
         [question] = query.question
         name, kind = question.name.to_text(), dns.rdatatype.to_text(question.rdtype)
         self.asked.append(f"{kind} {name}")
+        if "silent" in name:
+            return
         answer = dns.message.make_response(query)
         answer.flags |= dns.flags.RA
         if "broken" in name:
@@ -53,7 +55,7 @@ def ask(test):
         )
         try:
             port = transport.get_extra_info("sockname")[1]
-            return await test(DnsLookup(["127.0.0.1"], port), server)
+            return await test(DnsLookup([("127.0.0.1", port)]), server)
         finally:
             transport.close()
 
@@ -127,3 +129,10 @@ def test_nobody_to_ask_is_an_error_and_no_such_name_is_none(monkeypatch, error, 
             ask(test)
     else:
         assert ask(test)[0] == []
+
+
+@pytest.mark.parametrize("kind", ["naptr", "srv"])
+def test_silence_is_no_answer(monkeypatch, kind: str) -> None:
+    monkeypatch.setattr("switch.transport.lookup._LIFETIME_S", 0.2)
+    with pytest.raises(TimeoutError, match="no DNS server answers for silent"):
+        ask(lambda lookup, _: getattr(lookup, kind)("silent.example.com"))

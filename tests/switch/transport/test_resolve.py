@@ -19,12 +19,15 @@ class Zone:
         self.asked: list[str] = []
         self.ttl = ttl
         self.down = False
+        self.is_silent = False
 
     def add(self, kind: str, name: str, *records: object) -> "Zone":
         self.records[kind, name] = list(records)
         return self
 
     def _answer(self, kind: str, name: str):
+        if self.is_silent and kind in ("NAPTR", "SRV"):
+            raise TimeoutError("nobody answers")
         self.asked.append(f"{kind} {name}")
         return self.records.get((kind, name), []), self.ttl
 
@@ -208,35 +211,34 @@ def test_failures_are_known_for_five_seconds(zone: Zone, resolver: Resolver) -> 
     assert resolve(resolver, str(uri), now=5.0) == ["UDP 192.0.2.1 5060"]
 
 
-def test_dead_targets_come_last_until_they_expire_or_answer(zone: Zone, resolver: Resolver) -> None:
-    zone.add("A", "example.com", "192.0.2.1", "192.0.2.2", "192.0.2.3")
-    uri = Uri.parse("sip:example.com:5060")
-    first, second, third = asyncio.run(resolver.resolve(uri, 0.0))
-    resolver.mark_dead(first, 1.0, 10.0)
-    assert resolver.known(uri, 1.0) == [second, third, first]
-    resolver.mark_dead(second, 2.0, 30.0)
-    assert resolver.known(uri, 2.0) == [third, first, second]
-    assert resolver.known(uri, 11.0) == [first, third, second]
-    resolver.mark_alive(second)
-    assert resolver.known(uri, 12.0) == [first, second, third]
+def test_silence_keeps_the_last_answer_and_does_not_fall_back_to_addresses(
+    zone: Zone, resolver: Resolver
+) -> None:
+    zone.add("SRV", "_sip._udp.example.com", Srv(1, 1, 5070, "one.example.com"))
+    zone.add("A", "one.example.com", "192.0.2.1").add("A", "example.com", "192.0.2.99")
+    first = resolve(resolver, "sip:example.com;transport=udp")
+    assert first == ["UDP 192.0.2.1 5070"]
+    zone.is_silent = True
+    for now in (61.0, 66.0):
+        with pytest.raises(ResolveError, match="nobody answers"):
+            resolve(resolver, "sip:example.com;transport=udp", now=now)
+    zone.is_silent = False
+    assert resolve(resolver, "sip:example.com;transport=udp", now=70.0) == first
 
 
-def test_all_dead_is_tried_all_the_same(zone: Zone, resolver: Resolver) -> None:
-    zone.add("A", "example.com", "192.0.2.1", "192.0.2.2")
-    uri = Uri.parse("sip:example.com:5060")
-    hops = asyncio.run(resolver.resolve(uri, 0.0))
-    for hop in hops:
-        resolver.mark_dead(hop, 0.0)
-    assert resolver.known(uri, 1.0) == hops
+def test_who_swallows_questions_for_srv_is_asked_for_addresses(
+    zone: Zone, resolver: Resolver
+) -> None:
+    zone.is_silent = True
+    zone.add("A", "example.com", "192.0.2.99")
+    assert resolve(resolver, "sip:example.com") == ["UDP 192.0.2.99 5060"]
 
 
 def test_tables_are_bounded(zone: Zone, resolver: Resolver, monkeypatch) -> None:
     monkeypatch.setattr("switch.transport.resolve._MAX_KNOWN", 10)
     for number in range(30):
-        resolver.mark_dead(Hop("UDP", f"192.0.2.{number}", 5060), 0.0)
         with pytest.raises(ResolveError):
             resolve(resolver, f"sip:host{number}.example.com")
-    assert len(resolver._dead) <= 10
     assert len(resolver._known) <= 10
 
 

@@ -2,31 +2,12 @@
 
 import asyncio
 import socket
-import ssl
 
 import pytest
 
 from switch.sip.flow import Flow
-from switch.sip.message import Request
-from switch.transport.certificate import client_context
 from switch.transport.stream import StreamTransport
-
-HEAD = (
-    b"OPTIONS sip:127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/TCP 127.0.0.1:5062;branch=z9hG4bK%d\r\n"
-    b"From: <sip:a@x>;tag=1\r\nTo: <sip:b@x>\r\nCall-ID: c\r\nCSeq: 1 OPTIONS\r\n"
-)
-
-
-def options(number: int = 1, body: bytes = b"") -> bytes:
-    return HEAD % number + b"Content-Length: %d\r\n\r\n" % len(body) + body
-
-
-def run(test) -> None:
-    async def bounded() -> None:
-        async with asyncio.timeout(20):
-            await test()
-
-    asyncio.run(bounded())
+from tests.switch.transport.asking import HEAD, options, run
 
 
 def test_messages_arrive_whole_and_in_order_however_they_were_cut(streams) -> None:
@@ -331,102 +312,6 @@ def test_ipv6(streams) -> None:
             transport.send(Flow("TCP", ("::1", 5060), far.bound), options())
             flow = await far.until("message")
             assert (flow.local, flow.remote[0]) == (far.bound, "::1")
-
-    run(test)
-
-
-# TLS
-
-
-def test_tls_carries_messages_both_ways(streams) -> None:
-    async def test() -> None:
-        async with streams("TLS") as (_, far), streams("TLS", "") as (transport, near):
-            transport.send(Flow("TLS", ("127.0.0.1", 5061), far.bound), options(1))
-            flow = await far.until("message")
-            assert flow.transport == "TLS"
-            far.transport.send(flow, options(2))
-            assert (await near.until("message")).transport == "TLS"
-            assert isinstance(near.messages[0], Request)
-
-    run(test)
-
-
-def test_the_name_of_the_server_is_checked(streams) -> None:
-    async def test() -> None:
-        async with streams("TLS") as (_, far), streams("TLS", "") as (transport, near):
-            transport.server_names[far.bound] = "sip.example.org"
-            transport.send(Flow("TLS", ("127.0.0.1", 5061), far.bound), options())
-            await near.until("transport error")
-            transport.server_names[far.bound] = "sip.example.com"
-            transport.send(Flow("TLS", ("127.0.0.1", 5061), far.bound), options())
-            flow = await far.until("message")
-            assert far.transport.peer_names(flow) == []  # a phone shows no certificate
-            [connection] = transport._by_number.values()
-            assert transport.peer_names(connection.flow) == ["sip.example.com"]
-
-    run(test)
-
-
-def test_a_peer_that_speaks_no_tls_is_refused_and_gives_its_place_back(streams) -> None:
-    async def test() -> None:
-        async with streams("TLS") as (transport, notes):
-            reader, writer = await asyncio.open_connection(*notes.bound)
-            writer.write(b"OPTIONS sip:x SIP/2.0\r\n\r\n")
-            await reader.read()
-            while transport.refused == 0:
-                await asyncio.sleep(0.005)
-            assert notes.told == []
-            assert (transport._held, len(transport._per_host)) == (0, 0)
-            writer.close()
-
-    run(test)
-
-
-def test_a_handshake_that_never_comes_is_given_up(streams) -> None:
-    async def test() -> None:
-        async with streams("TLS", handshake_timeout_s=0.05) as (transport, notes):
-            reader, writer = await asyncio.open_connection(*notes.bound)
-            assert await reader.read() == b""
-            while transport.refused == 0:
-                await asyncio.sleep(0.005)
-            assert transport._held == 0
-            writer.close()
-
-    run(test)
-
-
-@pytest.mark.parametrize(
-    ("version", "accepted"), [(ssl.TLSVersion.TLSv1_1, False), (ssl.TLSVersion.TLSv1_2, True)]
-)
-@pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1")
-def test_tls_1_2_is_the_least(streams, certificate, version, accepted) -> None:
-    async def test() -> None:
-        async with streams("TLS") as (_, notes):
-            context = client_context(certificate[0])
-            context.minimum_version = ssl.TLSVersion.TLSv1_1
-            context.maximum_version = version
-            context.set_ciphers("ALL:@SECLEVEL=0")
-            try:
-                _, writer = await asyncio.open_connection(*notes.bound, ssl=context)
-            except OSError:
-                assert not accepted
-            else:
-                assert accepted
-                writer.close()
-
-    run(test)
-
-
-def test_tls_needs_contexts(streams) -> None:
-    with pytest.raises(ValueError, match="certificate"):
-        StreamTransport([], [("127.0.0.1", 0)], None)
-
-    async def test() -> None:
-        async with streams(address="") as (transport, notes):
-            transport._client_tls = None
-            flow = Flow("TLS", ("127.0.0.1", 5061), ("127.0.0.1", 5061))
-            transport.send(flow, options())
-            assert notes.told == ["transport error"]
 
     run(test)
 

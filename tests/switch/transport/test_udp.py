@@ -23,6 +23,9 @@ class Sink:
     def on_datagram(self, data: bytes, flow: Flow, at: float) -> None:
         self.received.append((data, flow, at))
 
+    def can_wait(self, data: bytes) -> bool:
+        return data.startswith(b"wait")
+
     def on_batch_end(self) -> None:
         self.batches.append(len(self.received))
         self.wake.set()
@@ -88,16 +91,128 @@ def test_ipv6_addresses_are_pairs_without_brackets() -> None:
     run(test, ("::1", 0))
 
 
-def test_a_wakeup_drains_at_most_64_and_ends_each_batch_once() -> None:
+def test_a_wakeup_ends_each_batch_once() -> None:
+    async def test(transport: UdpTransport, sink: Sink) -> None:
+        [local] = transport.local_addresses
+        with peer() as phone:
+            for i in range(40):
+                phone.sendto(b"%d" % i, local)
+            time.sleep(0.001)  # the loop is held up meanwhile: the datagrams are no longer fresh
+            await sink.until(40)
+        assert sink.batches == [40]
+        assert [data for data, _, _ in sink.received] == [b"%d" % i for i in range(40)]
+        assert len({id(flow) for _, flow, _ in sink.received}) == 1
+
+    run(test)
+
+
+def test_a_fresh_datagram_is_handled_without_looking_for_another() -> None:
+    async def test(transport: UdpTransport, sink: Sink) -> None:
+        [local] = transport.local_addresses
+        now, reads = boottime(), []
+
+        class Waiting:
+            """A socket with two datagrams; `ages` say how long each has waited."""
+
+            def __init__(self, *ages: float) -> None:
+                self.ages = list(ages)
+
+            def recvmsg(self, *_: int) -> tuple[bytes, list[tuple[int, int, bytes]], int, object]:
+                if not self.ages:
+                    raise BlockingIOError
+                reads.append(len(self.ages))
+                stamp = time.time() - self.ages.pop(0)
+                spec = udp._TIMESPEC.pack(int(stamp), int(stamp % 1 * 1e9))
+                return b"x", [(socket.SOL_SOCKET, udp._SO_TIMESTAMPNS, spec)], 0, ("127.0.0.1", 9)
+
+        listener = transport._sockets[local]
+        listener.socket, real = Waiting(0.00001, 0.00001), listener.socket
+        try:
+            assert len(transport._read(listener, 64)) == 1
+            listener.socket = Waiting(0.01, 0.005)
+            assert len(transport._read(listener, 64)) == 2
+        finally:
+            listener.socket = real
+        assert now <= boottime() and reads == [2, 2, 1]
+
+    run(test)
+
+
+def test_few_datagrams_are_handled_as_they_came() -> None:
+    async def test(transport: UdpTransport, sink: Sink) -> None:
+        [local] = transport.local_addresses
+        with peer() as phone:
+            for data in (b"wait 1", b"18", b"wait 2"):
+                phone.sendto(data, local)
+            await sink.until(3)
+        assert [data for data, _, _ in sink.received] == [b"wait 1", b"18", b"wait 2"]
+
+    run(test)
+
+
+def test_under_load_what_is_urgent_goes_first() -> None:
+    async def test(transport: UdpTransport, sink: Sink) -> None:
+        [local] = transport.local_addresses
+        with peer() as phone:
+            for i in range(300):
+                phone.sendto(b"wait %d" % i, local)
+            phone.sendto(b"18", local)
+            await sink.until(301)
+        order = [data for data, _, _ in sink.received]
+        assert order[0] == b"18"
+        assert order[1:] == [b"wait %d" % i for i in range(300)]
+        assert sink.batches[0] == 1, "it is performed before the others are looked at"
+        assert (transport.received, transport.passed_over) == (301, 0)
+
+    run(test)
+
+
+def test_urgent_ones_come_between_the_turns_of_those_that_wait(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(udp, "_TURN_S", -1.0)  # one datagram a turn
+
     async def test(transport: UdpTransport, sink: Sink) -> None:
         [local] = transport.local_addresses
         with peer() as phone:
             for i in range(100):
-                phone.sendto(b"%d" % i, local)
-            await sink.until(100)
-        assert sink.batches[:2] == [64, 100]
-        assert [data for data, _, _ in sink.received] == [b"%d" % i for i in range(100)]
-        assert len({id(flow) for _, flow, _ in sink.received}) == 1
+                phone.sendto(b"wait %d" % i, local)
+            await sink.until(1)
+            phone.sendto(b"18", local)
+            await sink.until(101)
+        assert [data for data, _, _ in sink.received].index(b"18") < 10
+
+    run(test)
+
+
+def test_what_waits_is_bounded_and_the_oldest_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(udp, "_MOST_WAITING", 80)
+
+    async def test(transport: UdpTransport, sink: Sink) -> None:
+        [local] = transport.local_addresses
+        with peer() as phone:
+            for i in range(100):
+                phone.sendto(b"wait %d" % i, local)
+            await sink.until(80)
+        assert [data for data, _, _ in sink.received] == [b"wait %d" % i for i in range(20, 100)]
+        assert transport.passed_over == 20
+
+    run(test)
+
+
+def test_nothing_waits_after_the_end() -> None:
+    async def test(transport: UdpTransport, sink: Sink) -> None:
+        [local] = transport.local_addresses
+        with peer() as phone:
+            for i in range(200):
+                phone.sendto(b"wait %d" % i, local)
+            await asyncio.sleep(0)
+            while not transport.received:
+                await asyncio.sleep(0)
+            transport.close()
+            handled = len(sink.received)
+            await asyncio.sleep(0.02)
+            assert len(sink.received) == handled < 200
 
     run(test)
 
@@ -127,9 +242,7 @@ async def sent_and_received(
     return sent, sink.received[count][2]
 
 
-async def until_the_kernel_stamps(
-    sink: Sink, phone: socket.socket, local: tuple[str, int]
-) -> None:
+async def until_the_kernel_stamps(sink: Sink, phone: socket.socket, local: tuple[str, int]) -> None:
     """Linux turns stamping on in a work queue after the first socket asked for it; until then it
     stamps a datagram as it is read."""
     for _ in range(40):

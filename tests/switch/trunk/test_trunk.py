@@ -13,9 +13,11 @@ from switch.sip.message import Request
 from switch.sip.outbox import Outbox
 from switch.sip.parser import parse
 from switch.transaction.transactions import Transactions
+from switch.trunk.build import probing_s
 from switch.trunk.next_hop import AVOIDED_S
 from switch.trunk.registration import Account, contact_token
 from switch.trunk.registration_machine import TABLE, Event, State, step
+from switch.trunk.settings import TrunkSettings
 from switch.trunk.trunk import Reach, Trunk, Trunks
 
 LOCAL = ("127.0.0.1", 5060)
@@ -271,3 +273,79 @@ def test_calls_to_our_contact_are_recognised_and_their_number_is_in_to() -> None
     assert bench.trunks.of_request(stranger, elsewhere) is None
     assert bench.trunk.called_number(stranger) is None
     assert contact_token(b"other key", "t") != TOKEN == contact_token(b"key", "t")
+
+
+def test_operators_hear_of_a_silent_emergency_trunk_once_and_of_its_return() -> None:
+    bench = Bench(ping_s=2)
+    bench.trunk.serves_emergency = True
+    bench.trunks.start(bench.now)
+    bench.jump(60)
+    events = list(bench.outbox.events)
+    assert [name for name, _ in events] == ["trunk.down", "emergency.trunk_silent", "notice.due"]
+    due = events[-1][1]
+    assert (due["kind"], due["audience"]) == ("trunk_silent", "operator")
+    assert due["fields"] == {"trunk": "t", "reason": "no answer to OPTIONS"}
+    bench.outbox.events.clear()
+    bench.answer(bench.sent()[-1], 200)
+    back = list(bench.outbox.events)
+    assert [name for name, _ in back] == ["trunk.up", "emergency.trunk_answers", "notice.due"]
+    assert back[-1][1]["kind"] == "trunk_answers"
+    assert back[-1][1]["id"] != due["id"]
+
+
+def test_others_are_no_matter_of_life() -> None:
+    bench = Bench(ping_s=2)
+    bench.trunks.start(bench.now)
+    bench.jump(60)
+    assert bench.notes() == ["trunk.down"]
+
+
+@pytest.mark.parametrize(
+    ("own", "emergency", "expected"),
+    [(30, None, 30), (0, None, 0), (30, 15, 15), (5, 15, 5), (0, 15, 15)],
+)
+def test_an_emergency_trunk_is_always_probed(
+    own: float, emergency: float | None, expected: float
+) -> None:
+    entry = TrunkSettings(id="t", address="192.0.2.1", ping_s=own)
+    assert probing_s(entry, emergency) == expected
+
+
+def test_probing_orders_emergency_routes_and_leaves_none_out() -> None:
+    """The rank moves a trunk back; a trunk that is down is still asked, last."""
+    one, two = Bench(), Bench()
+    second = replace(CARRIER, id="u", flow=B)
+    two.trunk.carrier = second
+    two.trunk.hops[0].carrier = second
+    trunks = Trunks([one.trunk, two.trunk])
+    assert [c.id for c in trunks.for_emergency(["t", "u"])] == ["t", "u"]
+    one.trunk.failed(A, one.now)
+    assert [c.id for c in trunks.for_emergency(["t", "u"])] == ["u", "t"]
+    one.trunk.hops[0].is_up = False
+    two.trunk.failed(B, two.now)
+    assert [c.id for c in trunks.for_emergency(["t", "u"])] == ["u", "t"], "down is behind failed"
+    two.trunk.hops[0].is_up = False
+    assert [c.id for c in trunks.for_emergency(["t", "u"])] == ["t", "u"], "all down: their order"
+
+
+def test_a_trunk_that_falls_silent_is_down_within_27_seconds() -> None:
+    """15 s to the next probe, 5 s of patience, 2 s, 5 s: what docs/emergency.md promises."""
+    bench = Bench(ping_s=15)
+    bench.trunks.start(bench.now)
+    bench.answer(bench.one("OPTIONS"), 200)
+    bench.jump(26.9)
+    assert bench.trunk.is_up
+    bench.jump(0.2)
+    assert not bench.trunk.is_up
+
+
+def test_a_refused_path_is_known_within_17_seconds() -> None:
+    bench = Bench(ping_s=15)
+    bench.trunks.start(bench.now)
+    bench.answer(bench.one("OPTIONS"), 200)
+    bench.jump(15)
+    bench.layer.transport_failed(A, bench.now)
+    assert bench.trunk.is_up, "one loss is the network's daily business"
+    bench.jump(2)
+    bench.layer.transport_failed(A, bench.now)
+    assert bench.trunk.reason == "unreachable" and not bench.trunk.is_up

@@ -4,11 +4,14 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from switch.clock import Wheel
 from switch.sip.outbox import Outbox
+from switch.usage.adjustment import Adjustment
 from switch.usage.cycle import Calendar
+from switch.usage.evidence import last_sign
 from switch.usage.meter import Meters
 
 CASES = Path(__file__).parent / "cases"
@@ -29,11 +32,10 @@ class Bench:
     """Meters, a wheel that is turned to each event's time, and a wall clock that can step."""
 
     def __init__(self, case: dict[str, Any]) -> None:
-        self.wheel = Wheel()
-        self.outbox = Outbox()
-        self.meters = Meters(
-            self.wheel, self.outbox, boot="b1", counted=case.get("counted", ("inbound", "outbound"))
-        )
+        self.case = case
+        self.journal: list[bytes] = []
+        self.events: list[tuple[str, dict[str, object]]] = []
+        self.begin()
         self.wall_step_ms = 0
         self.counted: dict[str, int] = {}
         self.now = BOOT_MS / 1000
@@ -41,6 +43,49 @@ class Bench:
             totals = {"inbound": 0, "outbound": case["used_ms"]}
             crossed = case.get("crossed", [])
             self.meters.load("101", CYCLE, totals, crossed, self.now, WALL_MS / 1000)
+            # A checkpoint, so that a crash finds what was there before.
+            self.journal += self.meters.live_records()
+            self.events += self.outbox.events
+            self.outbox.clear()
+
+    def begin(self) -> None:
+        """A new process."""
+        self.wheel, self.outbox = Wheel(), Outbox()
+        counted = self.case.get("counted", ("inbound", "outbound"))
+        self.meters = Meters(self.wheel, self.outbox, boot="b1", counted=counted)
+
+    def crash(self, event: dict[str, Any]) -> None:
+        """kill -9 and a start, `for` ms later, with what of the journal was written."""
+        self.keep()
+        del self.journal[event.get("keep", len(self.journal)) :]
+        self.begin()
+        self.now += event.get("for", 0) / 1000
+        for _ in range(2 if event.get("twice") else 1):
+            for record in self.journal:
+                self.meters.restore(orjson.loads(record), self.now, self.wall())
+        self.meters.restored()
+        assert self.outbox.journal == [], "a restart writes nothing by itself"
+
+    def keep(self) -> None:
+        """What the driver does: journal, then events."""
+        self.journal += self.outbox.journal
+        self.events += self.outbox.events
+        self.outbox.clear()
+
+    def wall(self) -> float:
+        return self.now + (WALL_MS - BOOT_MS + self.wall_step_ms) / 1000
+
+    def dead(self, leg: str, event: dict[str, Any]) -> None:
+        """Nobody hung up: the call ends at the best evidence there is."""
+
+        def boottime(name: str) -> float | None:
+            return (BOOT_MS + event[name]) / 1000 if name in event else None
+
+        sign = last_sign(
+            relay=boottime("relay"), heard=boottime("heard") or 0.0, beat=self.meters.last_beat
+        )
+        assert sign is not None
+        self.counted[leg] = self.meters.stop(leg, sign.at, estimated=sign.estimated)
 
     def step(self, event: dict[str, Any]) -> None:
         at = (BOOT_MS + event["t"]) / 1000
@@ -56,12 +101,27 @@ class Bench:
                 self.counted[leg] = self.counted.get(leg, 0) + self.meters.stop(leg, at)
             case {"cancel": leg}:
                 self.meters.cancel(leg)
+            case {"dead": leg}:
+                self.dead(leg, event)
             case {"wall_step_ms": step}:
                 self.wall_step_ms += step
             case {"look": dict(shown)}:
                 assert {key: self.shown()[key] for key in shown} == shown
             case {"look": True}:
                 pass
+            case _:
+                self.happen(event)
+
+    def happen(self, event: dict[str, Any]) -> None:
+        """What concerns no single leg."""
+        match event:
+            case {"beat": True}:
+                self.meters.beat(self.now, self.wall())
+            case {"crash": True}:
+                self.crash(event)
+            case {"adjust": ms}:
+                made = Adjustment(f"adj-{event['t']}-{ms}", "101", ms, "a test")
+                self.meters.adjust(made, CYCLE, self.now, self.wall())
             case _:
                 pytest.fail(f"unknown event {event}")
 
@@ -81,9 +141,16 @@ class Bench:
                 "percentage": fields["percentage"],
                 "t": int(str(fields["occurred_at"])) - WALL_MS,
             }
-            for name, fields in self.outbox.events
-            if name == "usage.threshold"
+            for name, fields in self.noted("usage.threshold")
         ]
+
+    def noted(self, wanted: str) -> list[tuple[str, dict[str, object]]]:
+        return [(name, fields) for name, fields in self.events if name == wanted]
+
+    def estimated(self) -> list[str]:
+        """Legs whose end was not seen."""
+        records = map(orjson.loads, self.journal)
+        return [r["leg"] for r in records if r["k"] == "usage" and r["estimated"]]
 
 
 @pytest.mark.parametrize("case", meter_cases())
@@ -91,6 +158,7 @@ def test_case(case: dict[str, Any]) -> None:
     bench = Bench(case)
     for event in case["events"]:
         bench.step(event)
+    bench.keep()
 
     expect = case["expect"]
     for leg, ms in expect.pop("counted", {}).items():
@@ -98,6 +166,11 @@ def test_case(case: dict[str, Any]) -> None:
     if "crossings" in expect:
         wanted = [{"line": "101", **crossing} for crossing in expect.pop("crossings")]
         assert bench.crossings() == wanted
+    if "clock_steps" in expect:
+        steps = [fields["step_ms"] for _, fields in bench.noted("clock.step")]
+        assert steps == expect.pop("clock_steps")
+    if "estimated" in expect:
+        assert bench.estimated() == expect.pop("estimated")
     assert bench.meters.strays >= expect.pop("strays", 0)
     assert len(bench.meters) == expect.pop("legs", len(bench.meters))
     shown = bench.shown()
@@ -110,5 +183,10 @@ def test_every_case_file_is_found() -> None:
         "legs",
         "thresholds",
         "cycles",
+        "recovery",
+        "corrections",
+        "rating",
+        "destinations",
+        "calls",
     }
-    assert len(meter_cases()) > 30
+    assert len(meter_cases()) > 45

@@ -47,6 +47,7 @@ CONTRACT = [
     "emergency",
     "forwarded_by",
     "estimated",
+    "plan",
     "legs",
     "attempts",
 ]

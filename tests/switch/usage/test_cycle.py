@@ -5,11 +5,15 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from switch.clock import Wheel
+from switch.sip.outbox import Outbox
 from switch.usage.cycle import Calendar
+from switch.usage.meter import Meters
 
 CASES = tomllib.loads((Path(__file__).parent / "cases" / "cycles.toml").read_text())
 
@@ -35,6 +39,28 @@ def test_anchor_day(case: dict[str, Any]) -> None:
 def test_length_in_hours(case: dict[str, Any]) -> None:
     cycle = Calendar(case["billing_start"]).cycle(0)
     assert (cycle.end - cycle.start) / 3_600_000 == case["hours"]
+
+
+@pytest.mark.parametrize("case", CASES["talk"], ids=lambda case: case["note"])
+def test_a_talk_by_the_wall_clock_is_metered_by_the_other(case: dict[str, Any]) -> None:
+    """The real meter: the timers of cycle ends fire as they would in the driver."""
+    requested = case.get("requested", datetime(2026, 1, 5, tzinfo=UTC))
+    calendar = Calendar.from_request(ms(requested))
+    start, end = ms(case["from"]), ms(case["to"])
+    wheel, outbox = Wheel(), Outbox()
+    meters = Meters(wheel, outbox, boot="b")
+    meters.start("a", "101", "outbound", 50.0, start / 1000, None, calendar.cycle_at(start))
+    meters.confirm("a")
+    over = 50.0 + (end - start) / 1000
+    while (due := wheel.next_at()) is not None and due < over:
+        wheel.fire(due)
+    assert meters.stop("a", over) == case["ms"]
+    parts: dict[str, int] = {}
+    for record in map(orjson.loads, outbox.journal):
+        if record["k"] == "usage":
+            parts[str(record["cycle"])] = parts.get(str(record["cycle"]), 0) + record["ms"]
+    assert parts == case.get("cycles", parts)
+    assert sum(parts.values()) == case["ms"]
 
 
 def test_before_billing_is_cycle_minus_one() -> None:

@@ -1,0 +1,124 @@
+"""Sends notices, off the path of calls: each attempt runs in a thread, and what fails is tried again.
+
+Urgent notices (an emergency call was placed) have threads of their own, so that a thousand fair-use
+mails or a mail server that hangs don't stand before them. Attempts are bounded; what no attempt could
+deliver is failed, and told. The threads are ours and not the loop's, which the journal needs.
+"""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final
+
+from switch.notice import mail, outbox, webhook
+from switch.notice.delivery import BOUNCED, FAILED, QUEUED, SENT, Delivery, RefusedError, SendError
+from switch.notice.settings import NoticeSettings
+
+# Seconds before the next attempt; after the last one the notice has failed.
+ORDINARY_S: Final = (5.0, 30.0, 120.0, 600.0, 3_600.0, 14_400.0)
+URGENT_S: Final = (0.5, 1.0, 2.0, 5.0, 15.0, 60.0, 300.0, 3_600.0)
+URGENT_THREADS: Final = 4
+ORDINARY_THREADS: Final = 2
+# How long a stop waits for attempts under way.
+LAST_WORDS_S: Final = 2.0
+
+Send = Callable[[Delivery], None]
+
+
+def sender(settings: Callable[[], NoticeSettings], directory: Path) -> Send:
+    """The function that makes one attempt, by the settings in force. It blocks; raises SendError."""
+
+    def send(delivery: Delivery) -> None:
+        present = settings()
+        if delivery.channel == outbox.CHANNEL:
+            outbox.write(delivery, directory)
+        elif delivery.channel == mail.CHANNEL and present.smtp is not None:
+            mail.send(delivery, present.smtp)
+        elif delivery.channel == webhook.CHANNEL and present.webhook is not None:
+            webhook.post(delivery, present.webhook)
+        else:
+            raise RefusedError(f"{delivery.channel} is no longer configured")
+
+    return send
+
+
+class _Lane:
+    """A queue of deliveries and the threads that empty it."""
+
+    def __init__(self, threads: int, retries_s: tuple[float, ...], name: str) -> None:
+        self.threads = threads
+        self.retries_s = retries_s
+        self.queue: asyncio.Queue[Delivery] = asyncio.Queue()  # the ledger bounds what is open
+        self.executor = ThreadPoolExecutor(threads, thread_name_prefix=name)
+
+
+class Courier:
+    """Takes deliveries (`courier(delivery)`) and runs (`run`) until stopped.
+
+    `send` makes one attempt; `settle(delivery, state, reason)` is told each outcome, on the loop.
+    """
+
+    def __init__(self, send: Send, settle: Callable[[Delivery, str, str], None]) -> None:
+        """No thread runs before the first attempt."""
+        self._send = send
+        self._settle = settle
+        self._lanes = {
+            True: _Lane(URGENT_THREADS, URGENT_S, "urgent-notice"),
+            False: _Lane(ORDINARY_THREADS, ORDINARY_S, "notice"),
+        }
+        self._under_way = 0
+        self._is_stopped = False
+
+    def __call__(self, delivery: Delivery) -> None:
+        """Send it as soon as a thread is free."""
+        self._lanes[delivery.urgent].queue.put_nowait(delivery)
+
+    async def run(self) -> None:
+        """Send until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            for lane in self._lanes.values():
+                for _ in range(lane.threads):
+                    tasks.create_task(self._work(lane))
+
+    async def stop(self) -> None:
+        """Let attempts under way end, for a moment; what waits is in the journal."""
+        self._is_stopped = True
+        loop = asyncio.get_running_loop()
+        until = loop.time() + LAST_WORDS_S
+        while self._under_way and loop.time() < until:
+            await asyncio.sleep(0.02)
+        for lane in self._lanes.values():
+            lane.executor.shutdown(wait=False, cancel_futures=True)
+
+    async def _work(self, lane: _Lane) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            delivery = await lane.queue.get()
+            if self._is_stopped:
+                return
+            self._under_way += 1
+            try:
+                state, reason = await loop.run_in_executor(lane.executor, self._attempt, delivery)
+            finally:
+                self._under_way -= 1
+            delivery.attempts += 1
+            if state == QUEUED:
+                if delivery.attempts > len(lane.retries_s):
+                    state = FAILED
+                else:
+                    delay = lane.retries_s[delivery.attempts - 1]
+                    loop.call_later(delay, lane.queue.put_nowait, delivery)
+            self._settle(delivery, state, reason)
+
+    def _attempt(self, delivery: Delivery) -> tuple[str, str]:
+        """One attempt, in a thread: the state that it leads to and why."""
+        try:
+            self._send(delivery)
+        except RefusedError as error:
+            return (BOUNCED if error.bounced else FAILED), str(error)
+        except SendError as error:
+            return QUEUED, str(error)
+        except Exception as error:  # a library that fails on one notice must not hold up the next
+            return QUEUED, repr(error)
+        return SENT, ""

@@ -1,0 +1,71 @@
+"""From a CDR to the outline of a call that detectors look at: who, when, how long, and no more.
+
+What the record doesn't hold is unknown, never a suspicion: fax (T.38), conference size and the shares of
+speech come with media statistics, which calls that pass by the switch don't have yet.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import phonenumbers
+
+from policy.acceptable_use.call import Call
+from policy.model import NumberClass
+
+Record = Mapping[str, Any]
+_COUNTRIES_KEPT: Final = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What only the running switch knows of a line when its call ends: its account's time zone, its
+    other live calls, and the phone and network that it is registered with ("" = unknown)."""
+
+    zone: str
+    live: int = 0
+    user_agent: str = ""
+    subnet: str = ""
+
+
+def outline(record: Record, around: Circumstances, classify: Callable[[str], NumberClass]) -> Call:
+    """Read a record of kind `cdr`; `classify` gives the class of a number that was dialled."""
+    start, answer, end = record["start"], record["answer"], record["end"]
+    local = datetime.fromtimestamp(start / 1000, UTC).astimezone(ZoneInfo(around.zone))
+    outbound = record["direction"] == "outbound"
+    peer = record["dst"] if outbound else record["src"]
+    by_caller = record["hangup_by"] == "caller"
+    return Call(
+        call_id=record["call_id"],
+        at=start,
+        day=local.toordinal(),
+        minute=local.hour * 60 + local.minute,
+        outbound=outbound,
+        peer=peer,
+        answered=answer is not None,
+        ring_ms=(end if answer is None else answer) - start,
+        duration_ms=0 if answer is None else end - answer,
+        ended_by="caller" if by_caller else "callee" if record["hangup_by"] else "",
+        status=record["sip_status"] or 0,
+        number_class=classify(peer) if outbound else NumberClass.NATIONAL,
+        country=country(peer),
+        forwarded=record.get("forwarded_by") is not None,
+        concurrent=around.live + 1,
+        caller_id=record["src"] if outbound else "",
+        user_agent=around.user_agent,
+        subnet=around.subnet,
+    )
+
+
+@lru_cache(_COUNTRIES_KEPT)
+def country(number: str) -> str:
+    """The country of an E.164 number, "" for an extension or a short number."""
+    if not number.startswith("+"):
+        return ""
+    try:
+        return phonenumbers.region_code_for_number(phonenumbers.parse(number)) or ""
+    except phonenumbers.NumberParseException:
+        return ""

@@ -1,0 +1,105 @@
+"""Watching for forbidden uses (terms 3(b)): finished calls in, alerts out, after the calls and beside them.
+
+CDRs are taken from the journal's records and looked at once a second, so the call path pays for nothing.
+An alert goes to the log and to the operator; out of shadow mode two independent detectors open a case, and
+toll fraud or a takeover bars international and premium calls until a person decides (2(k)(e)).
+Deliberately absent: profiles that outlive the process; they begin anew with a restart.
+"""
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import orjson
+
+from policy.acceptable_use.detectors import Level
+from policy.acceptable_use.watch import Alert, Settings, Watch
+from policy.model import LineState, NumberClass
+from switch.call.exchange import Exchange
+from switch.call.record import calendar_of
+from switch.clock import boottime
+from switch.terms.ladders import Ladders
+from switch.terms.outline import Circumstances, outline
+
+CLAUSE: Final = "3(b)"
+GROUND: Final = "2(k)(e)"
+KIND: Final = b'{"k":"cdr"'
+CAPACITY: Final = 50_000
+
+Bar = Callable[[str, LineState, str, str, int], None]
+
+
+class Watching:
+    """Over one exchange; `bar` changes a line's state (line, state, ground, by, UTC ms)."""
+
+    def __init__(self, exchange: Exchange, ladders: Ladders, settings: Settings, bar: Bar) -> None:
+        self._exchange = exchange
+        self._ladders = ladders
+        self._bar = bar
+        self._waiting: deque[bytes] = deque(maxlen=CAPACITY)
+        self.watch = Watch(settings)
+
+    def feed(self, records: list[bytes]) -> None:
+        """Take the journal's records of a wake-up; all but CDRs are passed over."""
+        for record in records:
+            if record.startswith(KIND):
+                self._waiting.append(record)
+
+    def look(self) -> None:
+        """Look at the calls that ended since; called once a second."""
+        for _ in range(len(self._waiting)):
+            record: dict[str, Any] = orjson.loads(self._waiting.popleft())
+            line = record["line"]
+            if line in self._exchange.facts.lines:
+                call = outline(record, self._around(line, record), self._class_of)
+                for alert in self.watch.add(line, call):
+                    self._tell(alert)
+
+    def _around(self, line: str, record: Mapping[str, Any]) -> Circumstances:
+        exchange = self._exchange
+        account = exchange.facts.accounts[exchange.facts.lines[line].account]
+        bindings = exchange.registrar.bindings(line, boottime())
+        binding = max(bindings, key=lambda each: each.updated_at, default=None)
+        return Circumstances(
+            account.time_zone,
+            exchange.live_by_line.get(line, 0),
+            binding.user_agent if binding is not None else "",
+            _subnet(binding.source) if binding is not None else "",
+        )
+
+    def _class_of(self, number: str) -> NumberClass:
+        plan = self._exchange.rules.plan
+        return plan.classify_canonical(plan.canonical(number)).number_class
+
+    def _tell(self, alert: Alert) -> None:
+        detector, outbox = alert.detector, self._exchange.outbox
+        outbox.note(
+            "use.alert",
+            line=alert.line,
+            detector=detector.id,
+            use=detector.use,
+            level=alert.level.name.lower(),
+            values=dict(alert.values),
+            calls=list(alert.calls),
+            shadow=self.watch.settings.shadow,
+        )
+        if self.watch.settings.shadow:
+            return
+        if alert.opens_case:
+            cycle = calendar_of(self._exchange, alert.line).cycle_at(alert.at).n
+            self._ladders.detect(alert.line, cycle, alert.at, _because(alert))
+        known = self._exchange.facts.lines[alert.line]
+        if alert.bars and alert.level is Level.HARD and known.state is LineState.ACTIVE:
+            self._bar(alert.line, LineState.FRAUD_HOLD, GROUND, f"vigie {detector.id}", alert.at)
+
+
+def _subnet(address: str) -> str:
+    """The network that people would call the same: /24 of IPv4, /48 of IPv6."""
+    if ":" in address:
+        return ":".join(address.split(":")[:3])
+    return address.rpartition(".")[0]
+
+
+def _because(alert: Alert) -> str:
+    values = ", ".join(f"{name} {value:g}" for name, value in alert.values.items())
+    return f"{alert.detector.id} {alert.detector.use}: {values}; calls {', '.join(alert.calls)}"

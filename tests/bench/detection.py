@@ -1,0 +1,131 @@
+"""`make bench-policy`: what the detectors find in made-up months, and whom they suspect wrongly.
+
+Prints precision, recall, time to detect and false cases per 1,000 line-months, with the parameters that
+the limits were not tuned on. Synthetic: see personas.py. Exit code 0 if the goals are met.
+"""
+
+import argparse
+import random
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+
+from abusers import GROSS, HONEST, SLOW
+from personas import FIRST_DAY, Persona
+from rich.console import Console
+from rich.table import Table
+
+from policy.acceptable_use.watch import Alert, Watch
+
+# Volumes that the limits were tuned on, and those they are tested on: they don't overlap.
+SCALES = {"tuning": (0.85, 1.0), "testing": (1.0, 1.25)}
+GOALS = {"gross": 0.95, "slow": 0.60}
+FALSE_CASES = 5.0
+
+
+@dataclass
+class Tally:
+    """What became of the lines of one persona."""
+
+    lines: int = 0
+    calls: int = 0
+    found: int = 0
+    by_own: int = 0
+    cases: int = 0
+    days: list[int] = field(default_factory=list)
+    detectors: Counter[str] = field(default_factory=Counter)
+
+
+def watched(persona: Persona, seed: int, scale: float) -> tuple[int, list[tuple[int, Alert]]]:
+    """The number of calls of one line-month, and its alerts with the day of the month."""
+    watch = Watch()
+    alerts = []
+    calls = persona.month(random.Random(seed), scale)
+    for call in calls:
+        alerts += [(call.day - FIRST_DAY, alert) for alert in watch.add("1", call)]
+    return len(calls), alerts
+
+
+def tally(persona: Persona, lines: int, scales: tuple[float, float], seed: int) -> Tally:
+    """Watch so many lines of a persona."""
+    result = Tally()
+    rng = random.Random(f"{persona.name} {seed}")
+    for _ in range(lines):
+        calls, alerts = watched(persona, rng.getrandbits(32), rng.uniform(*scales))
+        names = {alert.detector.id for _, alert in alerts}
+        result.lines += 1
+        result.calls += calls
+        result.found += bool(names)
+        result.by_own += persona.abuse in names
+        result.cases += any(alert.opens_case for _, alert in alerts)
+        result.detectors.update(names)
+        if alerts:
+            result.days.append(alerts[0][0])
+    return result
+
+
+def report(lines: int, scales: tuple[float, float], seed: int) -> bool:
+    """Print the tables; whether the goals are met."""
+    began = time.process_time()
+    groups = {"honest": HONEST, "gross": GROSS, "slow": SLOW}
+    found = {
+        kind: {each.name: (each, tally(each, lines, scales, seed)) for each in personas}
+        for kind, personas in groups.items()
+    }
+    console = Console(highlight=False, width=150)
+    for kind, personas in found.items():
+        grid = Table(title=kind, box=None, title_justify="left", header_style="dim")
+        for column in ("persona", "ought to be", "lines", "any alert", "by its own", "cases",
+                       "first day (median)", "detectors"):  # fmt: skip
+            grid.add_column(column)
+        for name, (persona, each) in personas.items():
+            days = sorted(each.days)
+            grid.add_row(
+                name,
+                persona.abuse or "-",
+                str(each.lines),
+                f"{each.found / each.lines:.0%}",
+                f"{each.by_own / each.lines:.0%}" if persona.abuse else "-",
+                f"{each.cases / each.lines:.1%}",
+                str(days[len(days) // 2]) if days else "-",
+                " ".join(f"{k}:{v}" for k, v in each.detectors.most_common(6)),
+            )
+        console.print(grid)
+    is_met = _verdict(console, {kind: [t for _, t in v.values()] for kind, v in found.items()})
+    calls = sum(t.calls for v in found.values() for _, t in v.values())
+    seconds = time.process_time() - began
+    console.print(f"{calls:,} calls, {seconds / calls * 1e6:.0f} µs CPU each with their making")
+    return is_met
+
+
+def _verdict(console: Console, found: dict[str, list[Tally]]) -> bool:
+    is_met = True
+    for kind, goal in GOALS.items():
+        lines = sum(each.lines for each in found[kind])
+        recall = sum(each.found for each in found[kind]) / lines
+        cases = sum(each.cases for each in found[kind]) / lines
+        console.print(f"recall {kind}: {recall:.1%} (goal {goal:.0%}); a case for {cases:.1%}")
+        is_met &= recall >= goal
+    months = sum(each.lines for each in found["honest"])
+    false = sum(each.cases for each in found["honest"])
+    true = sum(each.cases for kind in GOALS for each in found[kind])
+    console.print(
+        f"false cases: {false} in {months} honest line-months = {false / months * 1000:.1f} per 1,000 "
+        f"(goal {FALSE_CASES}); precision of cases {true / max(true + false, 1):.1%}"
+    )
+    return is_met and false / months * 1000 <= FALSE_CASES
+
+
+def main() -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--lines", type=int, default=20, help="lines of each persona")
+    parser.add_argument("--parameters", choices=SCALES, default="testing")
+    parser.add_argument("--seed", type=int, default=2026)
+    options = parser.parse_args()
+    return 0 if report(options.lines, SCALES[options.parameters], options.seed) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,173 @@
+"""Each detector on the smallest history that it must find, and on one that lies just below."""
+
+from collections.abc import Callable, Iterator
+from datetime import date
+from itertools import product
+
+import pytest
+
+from policy.acceptable_use.call import Call
+from policy.acceptable_use.detectors import DETECTORS, Level, judge
+from policy.acceptable_use.profile import Profile
+from policy.model import NumberClass
+
+MONDAY = date(2026, 3, 2).toordinal()
+EPOCH = date(1970, 1, 1).toordinal()
+MINUTE = 60_000
+ABROAD = {"number_class": NumberClass.INTERNATIONAL, "country": "CU"}
+BY_ID = {detector.id: detector for detector in DETECTORS}
+
+
+def call(day: int, minute: float, who: object, talk_s: float, **changes: object) -> Call:
+    fields: dict[str, object] = {
+        "call_id": f"{day}-{minute}",
+        "at": (MONDAY + day - EPOCH) * 1440 * MINUTE + round(minute * MINUTE),
+        "day": MONDAY + day,
+        "minute": int(minute),
+        "outbound": True,
+        "peer": f"+33{100_000_000 + hash(who) * 7919 % 500_000_000}",
+        "answered": talk_s > 0,
+        "ring_ms": 5_000 if talk_s else 20_000,
+        "duration_ms": round(talk_s * 1000),
+        "ended_by": "callee" if talk_s else "",
+        "status": 200 if talk_s else 480,
+        "number_class": NumberClass.NATIONAL,
+        "country": "FR",
+    }
+    return Call(**{**fields, **changes})  # type: ignore[arg-type]
+
+
+def spaced(count: int, every: float, talk_s: float, start: float = 600, **changes: object):
+    """So many calls to as many numbers, every so many minutes, of durations that differ."""
+    for n in range(count):
+        yield call(0, start + n * every, n, talk_s and talk_s + n % 40, **changes)
+
+
+def at_once(count: int) -> Iterator[Call]:
+    """Each call begins a second after the one before."""
+    for n in range(count):
+        yield call(0, 600 + n * (5 + 20 + 1) / 60, n, 20)
+
+
+def rows(count: int) -> Iterator[Call]:
+    """Numbers two apart."""
+    for n in range(count):
+        yield call(0, 600 + n, n, 30, peer=f"+331426{5_000 + n * 2}")
+
+
+def forwarded(days: int, minutes: float) -> Iterator[Call]:
+    for day, n in product(range(days), range(6)):
+        yield call(day, 600 + 60 * n, n, minutes * 60, outbound=False, forwarded=True)
+
+
+def settled(*later: Call) -> Iterator[Call]:
+    """A line with ten days of habits before what comes."""
+    for day in range(10):
+        yield call(day, 600, 1, 60, user_agent="Desk phone", subnet="198.51.100.0/24")
+    yield from later
+
+
+def seven(minute: float) -> list[Call]:
+    """A new phone on a new network calls abroad, on the eleventh day."""
+    seen = {"user_agent": "Scanner", "subnet": "192.0.2.0/24"}
+    return [call(10, minute, 7, 60, **seen, **ABROAD)]
+
+
+def of_the_night(count: int, minute: float) -> Iterator[Call]:
+    """Calls to one range that are all up at the same time."""
+    for n in range(count):
+        yield call(0, minute + n / 10, n, 1500, peer=f"+53712{340_000 + n}", **ABROAD)
+
+
+CASES: list[tuple[str, Callable[[], object], Callable[[], object]]] = [
+    ("D1", lambda: at_once(50), lambda: spaced(50, 1.5, 30)),
+    (
+        "D2",
+        lambda: [
+            *spaced(50, 1, 2, ended_by="caller"),
+            *spaced(20, 1, 0, 700, ended_by="caller"),
+        ],
+        lambda: [*spaced(50, 1, 30), *spaced(20, 1, 0, 700, ended_by="caller")],
+    ),
+    ("D3", lambda: spaced(101, 4, 30), lambda: spaced(99, 4, 30)),
+    ("D4", lambda: spaced(110, 2, 10), lambda: spaced(110, 2, 60, 600)),
+    (
+        "D5",
+        lambda: spaced(6, 20, 60, concurrent=3),
+        lambda: spaced(5, 20, 60, concurrent=3),
+    ),
+    ("D6", lambda: forwarded(5, 11), lambda: forwarded(5, 9)),
+    (
+        "D7",
+        lambda: [call(0, 600, 1, 4 * 3600, parties=3)],
+        lambda: [call(0, 600, 1, 4 * 3600, parties=2)],
+    ),
+    ("D8", lambda: spaced(32, 3, 60, is_fax=True), lambda: spaced(29, 3, 60, is_fax=True)),
+    (
+        "D9",
+        lambda: [call(0, 600 + n, n, 31 if n % 2 else 50 + n) for n in range(52)],
+        lambda: spaced(52, 1, 20),
+    ),
+    (
+        "D10",
+        lambda: spaced(2, 60, 700, two_way=0.05),
+        lambda: spaced(2, 60, 700, two_way=None),
+    ),
+    (
+        "D11",
+        lambda: (call(n // 30, 600 + n % 30, n, 60) for n in range(520)),
+        lambda: (call(n // 30, 600 + n % 30, n % 400, 60) for n in range(520)),
+    ),
+    (
+        "D12",
+        lambda: (call(n // 100, 500 + n % 100, n % 50, 60) for n in range(2000)),
+        lambda: (call(n // 100, 500 + n % 100, n % 50, 60) for n in range(1999)),
+    ),
+    ("D14", lambda: of_the_night(3, 120), lambda: of_the_night(1, 120)),
+    (
+        "D15",
+        lambda: spaced(34, 1, 0, ring_ms=2_000, ended_by="caller"),
+        lambda: spaced(34, 1, 0, ring_ms=8_000, ended_by="caller"),
+    ),
+    ("D16", lambda: rows(17), lambda: spaced(17, 1, 30)),
+    (
+        "D17",
+        lambda: (call(0, 600 + n, n, 60, user_agent=f"Phone {n}") for n in range(4)),
+        lambda: (call(0, 600 + n, n, 60, user_agent=f"Phone {n % 3}") for n in range(9)),
+    ),
+    (
+        "D18",
+        lambda: settled(*seven(600)),
+        lambda: settled(call(10, 600, 7, 60, user_agent="Scanner", **ABROAD)),
+    ),
+]
+
+
+def highest(history: object, detector: str) -> Level:
+    """The highest level that the detector reaches in a history."""
+    profile: Profile | None = None
+    level = Level.NONE
+    for each in history:  # type: ignore[attr-defined]
+        profile = profile or Profile(each)
+        profile.add(each)
+        finding = judge(profile, BY_ID[detector])
+        if finding is not None:
+            assert finding.values
+            level = max(level, finding.level)
+    return level
+
+
+@pytest.mark.parametrize(("detector", "abuse", "_"), CASES, ids=[case[0] for case in CASES])
+def test_what_it_must_find(detector: str, abuse: Callable[[], object], _: object) -> None:
+    assert highest(abuse(), detector) >= Level.SOFT
+
+
+@pytest.mark.parametrize(("detector", "_", "honest"), CASES, ids=[case[0] for case in CASES])
+def test_what_it_must_leave_alone(detector: str, _: object, honest: Callable[[], object]) -> None:
+    assert highest(honest(), detector) is Level.NONE
+
+
+def test_every_detector_has_its_case_and_names_whom_it_takes_for_an_abuser() -> None:
+    assert [case[0] for case in CASES] == [detector.id for detector in DETECTORS]
+    assert all(detector.looks_like and detector.use for detector in DETECTORS)
+    assert {detector.id for detector in DETECTORS if detector.automatic} == {"D14", "D18"}

@@ -1,0 +1,79 @@
+"""Every change of a line's state: from where, by whom, and what must be on file."""
+
+import pytest
+
+from policy.model import LineState
+from policy.transitions import (
+    TABLE,
+    WAIT_DAYS,
+    Actor,
+    NotAllowedError,
+    OnFile,
+    Wait,
+    allow,
+)
+
+AT = 1_767_225_600_000
+DAY_MS = 86_400_000
+ALL_ON_FILE = OnFile(warned_at=AT - DAY_MS, noticed_at=AT - DAY_MS, cure_by=AT)
+
+
+@pytest.mark.parametrize("name", list(TABLE))
+@pytest.mark.parametrize("state", list(LineState))
+@pytest.mark.parametrize("by", list(Actor))
+def test_every_cell(name: str, state: LineState, by: Actor) -> None:
+    row = TABLE[name]
+    if state in row.sources and by in row.actors:
+        assert allow(name, state, by, AT, ALL_ON_FILE) is row
+    else:
+        with pytest.raises(NotAllowedError, match=r"doesn't apply|not for"):
+            allow(name, state, by, AT, ALL_ON_FILE)
+
+
+def test_nothing_leads_out_of_a_terminated_contract() -> None:
+    assert not [name for name, row in TABLE.items() if LineState.TERMINATED in row.sources]
+
+
+def test_no_change_leads_to_where_the_line_is() -> None:
+    assert not [name for name, row in TABLE.items() if row.to in row.sources]
+
+
+def test_the_switch_alone_may_only_bar_what_costs_money_and_reversibly() -> None:
+    alone = {name for name, row in TABLE.items() if Actor.SWITCH in row.actors}
+    assert alone == {"fraud_hold"}
+    assert TABLE["fraud_hold"].clause == "2(k)(e)"
+    assert LineState.FRAUD_HOLD in TABLE["reinstated"].sources
+
+
+def test_every_termination_and_suspension_cites_its_clause_and_tells_the_customer() -> None:
+    for name, row in TABLE.items():
+        assert row.clause[:2] in {"2(", "4("}, name
+        assert row.notice, name
+
+
+@pytest.mark.parametrize("name", ["unpaid", "for_arrears"])
+def test_arrears_need_a_warning_on_file(name: str) -> None:
+    with pytest.raises(NotAllowedError, match="needs a warning on file"):
+        allow(name, LineState.ACTIVE, Actor.PERSON, AT, OnFile())
+    assert allow(name, LineState.ACTIVE, Actor.PERSON, AT, OnFile(warned_at=AT - 1)).needs
+
+
+def test_a_breach_ends_the_contract_only_after_its_cure_date() -> None:
+    waiting = OnFile(noticed_at=AT - DAY_MS, cure_by=AT + 1)
+    for on_file in (OnFile(), OnFile(cure_by=AT), waiting):
+        with pytest.raises(NotAllowedError, match="cure date"):
+            allow("uncured_breach", LineState.ACTIVE, Actor.PERSON, AT, on_file)
+    passed = OnFile(noticed_at=AT - DAY_MS, cure_by=AT)
+    assert allow("uncured_breach", LineState.ACTIVE, Actor.PERSON, AT, passed)
+
+
+def test_terminations_with_notice_take_effect_later() -> None:
+    waits = {name: row.wait for name, row in TABLE.items() if row.wait is not Wait.NONE}
+    assert waits == {"convenience": Wait.WRITTEN, "by_customer": Wait.WORKING}
+    assert (WAIT_DAYS[Wait.WRITTEN], WAIT_DAYS[Wait.WORKING]) == (15, 5)
+    assert {row.to for row in map(TABLE.__getitem__, waits)} == {LineState.TERMINATED}
+
+
+def test_an_unknown_change_names_those_there_are() -> None:
+    with pytest.raises(NotAllowedError, match=r"no change 'forgiven': .*by_customer"):
+        allow("forgiven", LineState.ACTIVE, Actor.PERSON, AT, OnFile())

@@ -1,0 +1,64 @@
+"""The outline of a call: from what a CDR says, on the account's clock."""
+
+from typing import Any
+
+import pytest
+
+from policy.model import NumberClass
+from switch.terms.outline import Circumstances, country, outline
+
+START = 1_775_001_600_000  # 1 April 2026, 00:00 UTC: 02:00 in Paris
+
+
+def record(**changes: Any) -> dict[str, Any]:
+    return {
+        "call_id": "c1",
+        "direction": "outbound",
+        "src": "+33199000101",
+        "dst": "+33145678901",
+        "start": START,
+        "answer": START + 4_000,
+        "end": START + 64_000,
+        "hangup_by": "caller",
+        "sip_status": 200,
+        **changes,
+    }
+
+
+def read(**changes: Any):
+    around = Circumstances("Europe/Paris", 2, "Phone", "192.0.2")
+    return outline(record(**changes), around, lambda number: NumberClass.NATIONAL)
+
+
+def test_an_answered_call() -> None:
+    call = read()
+    assert (call.ring_ms, call.duration_ms, call.answered) == (4_000, 60_000, True)
+    assert (call.peer, call.country, call.caller_id) == ("+33145678901", "FR", "+33199000101")
+    assert (call.minute, call.concurrent, call.user_agent) == (120, 3, "Phone")
+    assert call.is_weekday
+    assert call.ended_at == START + 64_000
+
+
+def test_a_caller_who_gave_up() -> None:
+    call = read(answer=None, sip_status=487)
+    assert call.is_cancelled
+    assert (call.ring_ms, call.duration_ms) == (64_000, 0)
+    assert not read(answer=None, hangup_by=None).is_cancelled
+
+
+def test_a_call_that_came_in_has_the_caller_as_its_peer_and_presents_nothing() -> None:
+    call = read(direction="inbound", src="+33612345678", forwarded_by="101")
+    assert (call.peer, call.outbound, call.caller_id, call.forwarded) == (
+        "+33612345678",
+        False,
+        "",
+        True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [("+5371234567", "CU"), ("+33145678901", "FR"), ("102", ""), ("+", ""), ("+999", "")],
+)
+def test_countries(number: str, expected: str) -> None:
+    assert country(number) == expected

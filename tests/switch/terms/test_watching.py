@@ -1,0 +1,119 @@
+"""Watching a demo switch's calls: CDRs in; alerts, cases and a bar out."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from policy.acceptable_use.watch import Settings
+from policy.model import LineState
+from switch import config
+from switch.app import build_exchange
+from switch.call.exchange import NoAnnouncer
+from switch.settings import HostPort
+from switch.terms.ladders import Ladders
+from switch.terms.watching import Watching
+
+DEMO = Path(__file__).parents[3] / "configs" / "demo"
+START = 1_775_548_800_000  # Tuesday 7 April 2026, 08:00 UTC
+
+
+@cache
+def demo() -> config.Configuration:
+    return config.load(DEMO)
+
+
+class House:
+    """A demo exchange that is watched."""
+
+    def __init__(self, *, shadow: bool) -> None:
+        listening = {"UDP": [HostPort("127.0.0.1", 5060)]}
+        found = demo()
+        self.exchange = build_exchange(found, {}, NoAnnouncer(), listening, b"a key of 16 bytes")
+        self.ladders = Ladders(self.exchange.outbox, lambda line: "demo")
+        self.bars: list[tuple[Any, ...]] = []
+        self.watching = Watching(
+            self.exchange,
+            self.ladders,
+            Settings(shadow=shadow),
+            lambda *change: self.bars.append(change),
+        )
+
+    def call(self, n: int, **changes: Any) -> None:
+        record = {
+            "k": "cdr",
+            "call_id": f"c{n}",
+            "line": "101",
+            "direction": "outbound",
+            "src": "+33199000101",
+            "dst": f"+3314268{n * 37 % 10_000:04d}",
+            "start": START + n * 25_000,
+            "answer": START + n * 25_000 + 4_000,
+            "end": START + n * 25_000 + 24_000 + n % 7 * 100,
+            "hangup_by": "callee",
+            "sip_status": 200,
+            **changes,
+        }
+        self.watching.feed([b'{"k":"beat"}', orjson.dumps(record)])
+        self.watching.look()
+
+    @property
+    def alerts(self) -> list[tuple[str, str]]:
+        return [
+            (each["detector"], each["level"])
+            for name, each in self.exchange.outbox.events
+            if name == "use.alert"
+        ]
+
+
+def test_in_the_shadow_alerts_are_told_and_nothing_follows() -> None:
+    house = House(shadow=True)
+    for n in range(120):
+        house.call(n)
+    assert {"D1", "D9"} <= {detector for detector, _ in house.alerts}
+    assert len(house.alerts) == len(set(house.alerts))
+    assert not house.ladders.open_cases()
+    assert not house.bars
+
+
+def test_out_of_it_two_detectors_open_a_case_that_names_features_and_calls() -> None:
+    house = House(shadow=False)
+    for n in range(120):
+        house.call(n)
+    [step] = house.ladders.open_cases()
+    assert step.ladder.line == "101"
+    assert step.clause == "3(a)"
+    assert "_share" in step.because
+    assert "calls c" in step.because
+    kinds = [each["kind"] for name, each in house.exchange.outbox.events if name == "notice.due"]
+    assert kinds == ["fair_use_detected"]
+    assert not house.bars  # neither of the two is about fraud
+
+
+def test_toll_fraud_bars_what_costs_money_by_its_ground() -> None:
+    house = House(shadow=False)
+    for n in range(6):
+        times = {"start": START + n, "answer": START + n + 4_000, "end": START + 3_600_000 + n}
+        house.call(n, dst=f"+53712345{n:02d}", **times)
+    [bar] = house.bars
+    assert bar[:4] == ("101", LineState.FRAUD_HOLD, "2(k)(e)", "vigie D14")
+
+
+@pytest.mark.parametrize("line", [None, "999"])
+def test_calls_of_no_line_of_ours_are_passed_over(line: str | None) -> None:
+    house = House(shadow=True)
+    house.call(1, line=line)
+    assert len(house.watching.watch) == 0
+
+
+def test_records_that_nobody_looks_at_do_not_pile_up_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    house = House(shadow=True)
+    monkeypatch.setattr(house.watching, "_waiting", type(house.watching._waiting)(maxlen=3))
+    house.watching.feed([b'{"k":"cdr","line":null}'] * 10)
+    assert len(house.watching._waiting) == 3
+    house.watching.look()
+    assert not house.watching._waiting

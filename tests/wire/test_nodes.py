@@ -1,0 +1,98 @@
+"""Two switch processes on one PostgreSQL: one line, counted by both, shown alike by both."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.switch.store.postgresql import Server, running
+from tests.wire.rig import Rig, until
+from tests.wire.sipp import Sipp
+
+LINE, NUMBER = "102", "0145678901"
+SEEN_WITHIN_S = 8.0  # 6 s are promised; the machine may be busy
+
+
+class Node(Rig):
+    """A switch by a name, on a database that others share."""
+
+    def __init__(self, home: Path, url: str, name: str) -> None:
+        self._store = f'\n[store]\nurl = "{url}"\nnode = "{name}"\n'
+        super().__init__(home)
+
+    def _write_config(self) -> None:
+        super()._write_config()
+        path = self.config / "vigie.toml"
+        text = path.read_text("utf-8")
+        path.write_text(text.replace("[http]", f"{self._store}\n[http]", 1), "utf-8")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with running() as found:
+        yield found
+
+
+def calling(rig: Rig, home: Path, stay_s: float) -> Sipp:
+    """Two calls at once of the line."""
+    return Sipp(
+        "caller-stays",
+        rig.address,
+        LINE,
+        home,
+        dial=NUMBER,
+        calls=2,
+        at_once=2,
+        stay_s=stay_s,
+        extra=("-aa",),
+    )
+
+
+def shown(rig: Rig) -> dict[str, Any]:
+    found = rig.ask("usage.show", line=LINE)
+    assert isinstance(found, dict)
+    return found
+
+
+def test_two_processes_count_one_line(server: Server, tmp_path: Path) -> None:
+    url = server.url("nodes").replace("+asyncpg", "")
+    with Node(tmp_path / "a", url, "a") as a, Node(tmp_path / "b", url, "b") as b:
+        with calling(a, tmp_path, 6) as first, calling(b, tmp_path, 6) as second:
+            for rig in (a, b):
+                until(
+                    lambda rig=rig: shown(rig)["live_ms"] > 4_000,  # type: ignore[misc]
+                    SEEN_WITHIN_S,
+                    "minutes of four calls",
+                )
+            # Each sees four calls grow: more than its own two could.
+            both = [shown(rig) for rig in (a, b)]
+            assert abs(both[0]["used_ms"] - both[1]["used_ms"]) < 4 * 100
+            first.verdict()
+            second.verdict()
+
+        def cdrs() -> list[dict[str, Any]]:
+            found = a.ask("cdr.list")
+            assert isinstance(found, list)
+            return found
+
+        until(lambda: len(cdrs()) == 4, SEEN_WITHIN_S, "four CDRs", every_s=0.2)
+        counted = sum(cdr["counted_ms"] for cdr in cdrs())
+        for rig in (a, b):
+            until(
+                lambda rig=rig: (shown(rig)["used_ms"], shown(rig)["live_ms"]) == (counted, 0),  # type: ignore[misc]
+                SEEN_WITHIN_S,
+                f"{counted} ms on both",
+                every_s=0.2,
+            )
+        b.ask("usage.adjust", line=LINE, ms=300_000_000, reason="a test")
+        until(lambda: shown(a)["crossed"] == [80, 90, 100], SEEN_WITHIN_S, "told to a", every_s=0.2)
+
+        def notices() -> list[dict[str, Any]]:
+            found = a.ask("notice.list", line=LINE)
+            assert isinstance(found, list)
+            return [notice for notice in found if notice["kind"] == "fair_use"]
+
+        until(lambda: len({n["percentage"] for n in notices()}) == 3, SEEN_WITHIN_S, "notices")
+        said = [(n["percentage"], n["channel"]) for n in notices()]
+        assert len(said) == len(set(said)), "told once, whoever crossed"
