@@ -115,7 +115,7 @@ def on_fail(call: "Call", leg: Leg, event: Fail, now: float) -> None:
 def on_cancel(call: "Call", leg: Leg, event: Cancel, now: float) -> None:
     """The caller gave up; the phones learn why."""
     call.cancel_branches(now, reason=event.reason)
-    call.finish("cancelled", 487, now)
+    call.give_up(now)
 
 
 def on_prack(call: "Call", leg: Leg, event: Prack, now: float) -> None:
@@ -221,7 +221,7 @@ def on_caller_lost(call: "Call", leg: Leg, event: object, now: float) -> None:
     if isinstance(event, Lost):
         call.finish(event.slug, 500, now)
         return
-    call.finish("cancelled", 487, now)
+    call.give_up(now)
 
 
 # Each row takes the event of its own type; the key says which, the checker can't.
