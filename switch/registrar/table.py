@@ -82,8 +82,7 @@ class BindingTable:
         else:
             bindings.append(binding)
             self._count += 1
-        if binding.is_live:
-            self.flows.add(binding)
+        self.flows.add(binding)
         self._arm(binding.aor, record)
         return bindings
 
