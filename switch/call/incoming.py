@@ -61,7 +61,7 @@ def receive_invite(
     """Take a new INVITE that comes from `origin`, the far end of the flow, or behind a trusted proxy
     the phone's; its call, if it makes one, is in `exchange.calls` afterwards."""
     try:
-        _check_form(invite)
+        _check_hops(invite)
         trunk = exchange.trunks.of_request(invite, origin)
         dialled = dialled_number(invite)
         if trunk is not None:
@@ -69,7 +69,8 @@ def receive_invite(
             dialled = trunk.called_number(invite) or dialled
         is_emergency = exchange.rules.emergency.classify(dialled) is not None
         line = None if trunk else identify(exchange, invite, origin, now, is_emergency)
-        if not is_emergency:
+        if not is_emergency:  # which is tried with what it has: 420 and 415 are for who can choose
+            _check_extensions(invite)
             _check_body(invite)
         _open(exchange, tx, invite, origin, line, trunk, dialled, now)
     except Refused as refusal:
@@ -137,19 +138,23 @@ def unsupported(request: Request) -> str:
     return ", ".join(tag for tag in request.split("Require") if tag.lower() not in SUPPORTED)
 
 
-def _check_form(invite: Request) -> None:
-    """What makes an INVITE impossible whoever sent it (RFC 3261 §8.2)."""
+def _check_hops(invite: Request) -> None:
+    """What makes an INVITE impossible whoever sent it (RFC 3261 §8.1.1)."""
     hops = invite.max_forwards
     if hops is not None and hops <= 0:
         raise Refused(483, "too_many_hops")
-    if unknown := unsupported(invite):
-        raise Refused(420, "bad_extension", [("Unsupported", unknown)])
     if not invite.has("Contact"):
         raise Refused(400, "bad_request")
 
 
+def _check_extensions(invite: Request) -> None:
+    """An extension that we don't have is 420 (§8.2.2.3)."""
+    if unknown := unsupported(invite):
+        raise Refused(420, "bad_extension", [("Unsupported", unknown)])
+
+
 def _check_body(invite: Request) -> None:
-    """A body that may not cross is 415 (§8.2.3); an emergency call is tried with what it has."""
+    """A body that may not cross is 415 (§8.2.3)."""
     if invite.body and (invite.content_type or "application/sdp") not in CROSSING_BODIES:
         raise Refused(415, "rejected", [("Accept", "application/sdp")])
 
