@@ -25,11 +25,12 @@ from switch.routing.numbers import parse_number
 from switch.routing.target import Target
 from switch.sip.build import make_response
 from switch.sip.flow import Flow
-from switch.sip.ids import new_call_id, new_tag
+from switch.sip.ids import new_call_id, new_tag, stateless_tag
 from switch.sip.message import Request
 from switch.transaction.server import ServerTransaction
 from switch.trunk.trunk import Trunk
 
+CHALLENGED = 401
 SUPPORTED = frozenset({"100rel", "timer", "path", "outbound"})
 TEL_AND_URN = ("tel:", "urn:")
 
@@ -77,6 +78,13 @@ def receive_invite(
         fields = refusal.headers
         if refusal.slug:
             fields = ending_headers(refusal.slug, exchange.settings.host) + fields
+        if refusal.status == CHALLENGED:
+            # By who may be anybody: a flood of INVITEs under invented addresses must leave nothing that
+            # is repeated for 32 s (RFC 3261 §26.3.2.4). A phone that misses the 401 asks again.
+            tag = stateless_tag(invite.via.branch or invite.call_id)
+            challenge = make_response(invite, CHALLENGED, to_tag=tag, headers=fields)
+            tx.respond_and_forget(challenge, now)
+            return
         tx.respond(make_response(invite, refusal.status, to_tag=new_tag(), headers=fields), now)
 
 
@@ -107,7 +115,7 @@ def identify(
     if isinstance(verdict, Accepted):
         return verdict.user
     if isinstance(verdict, Challenge):
-        raise Refused(401, "", list(verdict.headers))
+        raise Refused(CHALLENGED, "", list(verdict.headers))
     note_failed(exchange, request, origin, verdict)
     if is_emergency and not verdict.locked:
         record = audit.refused_record(exchange, request, origin.remote[0], now)
