@@ -30,7 +30,7 @@ from switch.call.shedding import Shedding
 from switch.sip.build import make_response, stamp_source
 from switch.sip.errors import ParseError
 from switch.sip.flow import Flow
-from switch.sip.ids import new_tag
+from switch.sip.ids import new_tag, stateless_tag
 from switch.sip.message import Request, Response
 from switch.sip.parser import check_values, is_keepalive, is_stun, parse
 from switch.sip.stun import binding_response
@@ -184,8 +184,8 @@ class Core:
         leg = self.exchange.legs.get(request.to_tag or "")
         if leg is not None:
             leg.on_ack(request, now)
-        else:
-            self.dropped["stray ACK"] += 1
+        elif request.to_tag != stateless_tag(request.via.branch or request.call_id):
+            self.dropped["stray ACK"] += 1  # else it is the ACK to a challenge
 
     def _invite(self, tx: ServerTransaction, request: Request, flow: Flow, now: float) -> None:
         if self._is_merged(request):

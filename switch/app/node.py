@@ -159,7 +159,9 @@ class Switch:
             alarm=alarm,
         )
         self.psap_routes = psap_routes(exchange, data, lambda: self.reload.found, alarm)
-        self.control = ControlServer(data / CONTROL_SOCKET, self._commands())
+        self.control = ControlServer(
+            data / CONTROL_SOCKET, self._commands(), settle=self.writer.settle
+        )
         self.http: list[HttpServer] = []
         self._tasks: list[asyncio.Task[None]] = []
 

@@ -13,6 +13,7 @@ from switch.call import afterwards, offers, race
 from switch.call.callee_leg import CalleeLeg
 from switch.call.destination import destination_groups, last_words
 from switch.call.ending import ENDINGS
+from switch.call.forking import best_failure
 from switch.call.hunt import Hunt
 from switch.call.journal import answered_record
 from switch.call.leg import Leg
@@ -49,7 +50,8 @@ def early_ended(call: "Call", leg: CalleeLeg, event: Fail, now: float) -> None:
 
 def say_last_words(call: "Call", slug: str, status: int, now: float) -> bool:
     """No route took an emergency call: tell the caller what still helps, then refuse."""
-    has_offer = call.caller is not None and call.caller.in_body is not None
+    is_unanswered = call.state is CallState.TRYING
+    has_offer = is_unanswered and call.caller is not None and call.caller.in_body is not None
     if call.last_words is not None:
         return False
     spoken = last_words(call.exchange, has_offer=has_offer)
@@ -90,14 +92,19 @@ def on_disconnect(call: "Call", leg: Leg, event: Disconnect, now: float) -> None
 
 
 def on_connect(call: "Call", leg: Leg, event: Connect, now: float) -> None:
-    """HEARING: the target answered with an offer; the caller's phone is asked to take it."""
+    """HEARING: the target, or who says the last words, answered with an offer; the caller's phone is
+    asked to take it."""
     assert isinstance(leg, CalleeLeg)
     call.disarm()
-    call.record.attempted(call, leg, 200, now)
     call.callee = leg
-    call.cancel_branches(now, but=leg)
-    call.branches.clear()
-    call.record.answered(call, leg, now)
+    if is_announcement(leg):
+        call.exchange.announcer.release(leg.target.flow.remote[1])
+        call.branches.clear()
+    else:
+        call.record.attempted(call, leg, 200, now)
+        call.cancel_branches(now, but=leg)
+        call.branches.clear()
+        call.record.answered(call, leg, now)
     offers.ask(call.caller_leg, Update(event.body, by_update=False), now)
 
 
@@ -110,27 +117,31 @@ def on_updated(call: "Call", leg: Leg, event: Updated, now: float) -> None:
         call.end("incompatible", "switch", now)
         return
     call.callee.acknowledge(event.body, now)
+    if is_announcement(call.callee):
+        return
     call.state = CallState.CONNECTED
     call.record.acknowledged(call, now)
     call.note(answered_record(call))
 
 
 def on_fail(call: "Call", leg: Leg, event: Fail, now: float) -> None:
-    """HEARING: a target failed after the words; the next one, or the end."""
+    """HEARING: a target failed after the words; the next one, or the last words, or the end."""
     assert isinstance(leg, CalleeLeg)
-    call.record.attempted(call, leg, event.status, now)
     if leg in call.branches:
         call.branches.remove(leg)
+    if is_announcement(leg):
+        call.exchange.announcer.release(leg.target.flow.remote[1])
+        _end_heard(call, now)
+        return
+    call.record.attempted(call, leg, event.status, now)
+    call.failures.append(event)
     waits = any(branch.is_open for branch in call.branches)
     if waits and not race.goes_on(call, leg):
         return
     if call.hunt is not None and not call.hunt.is_empty:
         call.try_next(now)
-    elif waits:
-        return
-    else:
-        call.disconnect_all(event.slug, now)
-        call.end(event.slug, "switch", now)
+    elif not waits:
+        call.finish_with(best_failure(call.failures), now)
 
 
 def on_acknowledge(call: "Call", leg: Leg, event: Acknowledge, now: float) -> None:

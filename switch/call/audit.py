@@ -14,6 +14,7 @@ import orjson
 
 from policy.explain import signals_as_dicts
 from policy.model import Evidence, Location, Says
+from switch.call.outcome import FAILED, outcome_of
 from switch.sip.ids import new_call_id
 from switch.sip.message import Request
 
@@ -90,13 +91,11 @@ def contradictions(evidence: Evidence) -> list[dict[str, str]]:
 
 
 def verdict(call: "Call", slug: str) -> str:
-    """The word of the decision table, or what the caller or the carriers made of it."""
-    record, word = call.record, call.decision.audit
-    if record.override:
-        return "override_connected"
-    if word == "connected" and record.answer is None and slug != "cancelled":
-        return "failed"
-    return word
+    """The word of the decision table, or what the caller or the carriers made of it. A call that no
+    route took has failed, whatever was known of its place."""
+    if call.is_emergency and outcome_of(call, slug) == FAILED:
+        return FAILED
+    return "override_connected" if call.record.override else call.decision.audit
 
 
 def attempt_record(call: "Call", slug: str, hangup_by: str) -> bytes:

@@ -5,7 +5,7 @@ of the vocabulary from leg to leg by one table (`steps`), and asks `hunt` for th
 message, and knows neither SDP nor headers.
 """
 
-from policy.model import Action, CallRequest, Decision, ToFeature, ToLine
+from policy.model import Action, CallRequest, Decision, ToEmergency, ToFeature, ToLine
 from switch.call import afterwards, callback, outcome, race
 from switch.call.announced import is_announcement, say_last_words
 from switch.call.callee_leg import CalleeLeg
@@ -70,10 +70,8 @@ class Call:
         self.decision = decision
         self.identity = identity
         self.record = record
-        self.is_emergency = bool(decision.audit) and decision.audit not in (
-            "test",
-            "unauthenticated",
-        )
+        # Also when it is blocked; neither a stranger's, nor the test number.
+        self.is_emergency = isinstance(decision.destination, ToEmergency)
         self.state = CallState.TRYING
         self.caller: Leg | None = None
         self.callee: Leg | None = None

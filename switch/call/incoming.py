@@ -25,11 +25,12 @@ from switch.routing.numbers import parse_number
 from switch.routing.target import Target
 from switch.sip.build import make_response
 from switch.sip.flow import Flow
-from switch.sip.ids import new_call_id, new_tag
+from switch.sip.ids import new_call_id, new_tag, stateless_tag
 from switch.sip.message import Request
 from switch.transaction.server import ServerTransaction
 from switch.trunk.trunk import Trunk
 
+CHALLENGED = 401
 SUPPORTED = frozenset({"100rel", "timer", "path", "outbound"})
 TEL_AND_URN = ("tel:", "urn:")
 
@@ -61,7 +62,7 @@ def receive_invite(
     """Take a new INVITE that comes from `origin`, the far end of the flow, or behind a trusted proxy
     the phone's; its call, if it makes one, is in `exchange.calls` afterwards."""
     try:
-        _check_form(invite)
+        _check_hops(invite)
         trunk = exchange.trunks.of_request(invite, origin)
         dialled = dialled_number(invite)
         if trunk is not None:
@@ -69,13 +70,21 @@ def receive_invite(
             dialled = trunk.called_number(invite) or dialled
         is_emergency = exchange.rules.emergency.classify(dialled) is not None
         line = None if trunk else identify(exchange, invite, origin, now, is_emergency)
-        if not is_emergency:
+        if not is_emergency:  # which is tried with what it has: 420 and 415 are for who can choose
+            _check_extensions(invite)
             _check_body(invite)
         _open(exchange, tx, invite, origin, line, trunk, dialled, now)
     except Refused as refusal:
         fields = refusal.headers
         if refusal.slug:
             fields = ending_headers(refusal.slug, exchange.settings.host) + fields
+        if refusal.status == CHALLENGED:
+            # By who may be anybody: a flood of INVITEs under invented addresses must leave nothing that
+            # is repeated for 32 s (RFC 3261 §26.3.2.4). A phone that misses the 401 asks again.
+            tag = stateless_tag(invite.via.branch or invite.call_id)
+            challenge = make_response(invite, CHALLENGED, to_tag=tag, headers=fields)
+            tx.respond_and_forget(challenge, now)
+            return
         tx.respond(make_response(invite, refusal.status, to_tag=new_tag(), headers=fields), now)
 
 
@@ -106,7 +115,7 @@ def identify(
     if isinstance(verdict, Accepted):
         return verdict.user
     if isinstance(verdict, Challenge):
-        raise Refused(401, "", list(verdict.headers))
+        raise Refused(CHALLENGED, "", list(verdict.headers))
     note_failed(exchange, request, origin, verdict)
     if is_emergency and not verdict.locked:
         record = audit.refused_record(exchange, request, origin.remote[0], now)
@@ -137,19 +146,23 @@ def unsupported(request: Request) -> str:
     return ", ".join(tag for tag in request.split("Require") if tag.lower() not in SUPPORTED)
 
 
-def _check_form(invite: Request) -> None:
-    """What makes an INVITE impossible whoever sent it (RFC 3261 §8.2)."""
+def _check_hops(invite: Request) -> None:
+    """What makes an INVITE impossible whoever sent it (RFC 3261 §8.1.1)."""
     hops = invite.max_forwards
     if hops is not None and hops <= 0:
         raise Refused(483, "too_many_hops")
-    if unknown := unsupported(invite):
-        raise Refused(420, "bad_extension", [("Unsupported", unknown)])
     if not invite.has("Contact"):
         raise Refused(400, "bad_request")
 
 
+def _check_extensions(invite: Request) -> None:
+    """An extension that we don't have is 420 (§8.2.2.3)."""
+    if unknown := unsupported(invite):
+        raise Refused(420, "bad_extension", [("Unsupported", unknown)])
+
+
 def _check_body(invite: Request) -> None:
-    """A body that may not cross is 415 (§8.2.3); an emergency call is tried with what it has."""
+    """A body that may not cross is 415 (§8.2.3)."""
     if invite.body and (invite.content_type or "application/sdp") not in CROSSING_BODIES:
         raise Refused(415, "rejected", [("Accept", "application/sdp")])
 

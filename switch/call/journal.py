@@ -174,6 +174,7 @@ def _call(call: "Call", state: str, branches: list[dict[str, Any]]) -> bytes:
             ),
             "decision": {
                 "class": decision.number_class.value,
+                "action": decision.action.value,
                 "reason": decision.reason,
                 "rule": decision.rule,
                 "clause": decision.clause,

@@ -39,6 +39,9 @@ class CallOfLeg(Protocol):
     def receive(self, leg: "Leg", event: Event, now: float) -> None:
         """Take what happened on `leg`."""
 
+    def other_leg(self, leg: "Leg") -> "Leg | None":
+        """The leg across."""
+
 
 class Leg:
     """The part of a leg that both sides share. `local_tag` is its key in the exchange."""
@@ -57,6 +60,7 @@ class Leg:
         "heard_at",
         "in_body",
         "is_trunk",
+        "is_unknown",
         "label",
         "local_tag",
         "offer",
@@ -94,6 +98,7 @@ class Leg:
         self.peer_takes_update = False
         self.own_refresh = False
         self.has_acked = False
+        self.is_unknown = False  # the peer's last answer in the dialog was 481
         self.heard_at = 0.0  # boottime of the peer's last word in the dialog, 0 before the first
         self.asked: ClientTransaction | None = None  # our own re-INVITE or UPDATE that is open
         self.session = SessionClock(self, exchange.wheel)
@@ -250,6 +255,7 @@ class Leg:
             return
         if status not in (408, 481):
             self.heard_at = now
+        self.is_unknown = status == 481
         if method == "INVITE" and status < 300 and self._repeat_ack(response):
             return
         if method in ("INVITE", "UPDATE"):
@@ -282,11 +288,15 @@ class Leg:
             offers.on_settled(self, Updated(480, None), now)
 
     def on_dialog_gone(self, now: float) -> None:
-        """481 or 408 in the dialog ends it (§12.2.1.2), but never an emergency call."""
-        if self.call is not None and self.call.is_emergency:
-            self.exchange.outbox.note("emergency.refresh_failed", leg=self.label)
-            self.session.restart(now)
-            return
+        """481 or 408 in the dialog ends it (§12.2.1.2). Not so an emergency call, unless both sides have
+        answered that they don't know it: then nobody is left in it, and it would keep the line busy."""
+        call = self.call
+        if call is not None and call.is_emergency:
+            other = call.other_leg(self)
+            if not (self.is_unknown and other is not None and other.is_unknown):
+                self.exchange.outbox.note("emergency.refresh_failed", leg=self.label)
+                self.session.restart(now)
+                return
         self.lose("not_answered_in_dialog", now)
 
     def on_never_acknowledged(self, now: float) -> None:

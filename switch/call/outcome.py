@@ -36,7 +36,7 @@ def attempted(call: "Call", leg: "CalleeLeg", status: int, ms: int) -> None:
 
 def ended(call: "Call", slug: str) -> None:
     """The emergency call is over."""
-    outcome = _outcome(call, slug)
+    outcome = outcome_of(call, slug)
     tried = [attempt for _, attempt, _ in call.record.attempts if attempt.trunk is not None]
     ways = ", ".join(f"{attempt.trunk} {attempt.status}" for attempt in tried)
     note = call.exchange.outbox.note
@@ -51,7 +51,8 @@ def ended(call: "Call", slug: str) -> None:
         _tell(call, "emergency_failover", ways)
 
 
-def _outcome(call: "Call", slug: str) -> str:
+def outcome_of(call: "Call", slug: str) -> str:
+    """One of the four words for an emergency call that ended by `slug`."""
     if call.record.answer is not None:
         return ANSWERED
     if call.decision.action is Action.BLOCK and not call.record.override:

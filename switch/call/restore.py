@@ -200,7 +200,7 @@ def _restore_call(exchange: Exchange, state: Record, now: float) -> Call:
     given = state["decision"]
     decision = Decision(
         NumberClass(given["class"]),
-        Action.CONNECT,
+        Action(given.get("action", Action.CONNECT)),
         given["reason"],
         given["rule"],
         given["clause"],

@@ -109,7 +109,8 @@ class Command:
     """One command: its name, its arguments, and where it can be carried out.
 
     `optional` arguments may be absent. `offline` commands also work from the files and the store,
-    without a running switch; `local` ones always do, since they are about the caller's files.
+    without a running switch; `local` ones always do, since they are about the caller's files. `records`
+    ones show what the database holds: what happened before the command has to be in it.
     """
 
     name: str
@@ -117,12 +118,11 @@ class Command:
     optional: frozenset[str] = frozenset()
     offline: bool = False
     local: bool = False
+    records: bool = False
 
 
-def _command(
-    name: str, required: str = "", optional: str = "", *, offline: bool = False, local: bool = False
-) -> Command:
-    return Command(name, frozenset(required.split()), frozenset(optional.split()), offline, local)
+def _command(name: str, required: str = "", optional: str = "", **where: bool) -> Command:
+    return Command(name, frozenset(required.split()), frozenset(optional.split()), **where)
 
 
 COMMANDS: Mapping[str, Command] = {
@@ -134,7 +134,7 @@ COMMANDS: Mapping[str, Command] = {
         _command("call.list", optional="line"),
         _command("call.show", "call_id"),
         _command("call.hangup", "call_id", "force"),
-        _command("cdr.list", optional="line since until limit", offline=True),
+        _command("cdr.list", optional="line since until limit", offline=True, records=True),
         _command("line.list", offline=True),
         _command("line.show", "line", offline=True),
         _command("line.suspend", "line ground", "warned by"),
@@ -144,26 +144,26 @@ COMMANDS: Mapping[str, Command] = {
         _command("line.declare", "line", "country until clear by"),
         _command("line.locate", "line", "site insee civic none why by"),
         _command("line.confirm", "line", "by"),
-        _command("line.locations", "line", offline=True),
+        _command("line.locations", "line", offline=True, records=True),
         _command("usage.show", "line", offline=True),
         _command("usage.adjust", "line ms reason", "by"),
-        _command("usage.corrections", "line", offline=True),
+        _command("usage.corrections", "line", offline=True, records=True),
         _command("emergency.report", offline=True),
         _command("emergency.feed", optional="since by"),
         _command("emergency.feed_ack", optional="version lines answers by"),
-        _command("emergency.log", optional="line since until", offline=True),
-        _command("emergency.show", "call_id", offline=True),
-        _command("emergency.verify", optional="head", offline=True),
-        _command("emergency.export", optional="line since until", offline=True),
+        _command("emergency.log", optional="line since until", offline=True, records=True),
+        _command("emergency.show", "call_id", offline=True, records=True),
+        _command("emergency.verify", optional="head", offline=True, records=True),
+        _command("emergency.export", optional="line since until", offline=True, records=True),
         _command("emergency.test", "line", "dial source_ip"),
         _command("emergency.routes.check", "path", offline=True),
         _command("emergency.routes.diff", "path", "max_shrink", offline=True),
         _command("emergency.routes.import", "path", "max_shrink by", offline=True),
         _command("emergency.routes.show", "", "number insee", offline=True),
-        _command("case.list", optional="line"),
-        _command("case.show", "case"),
+        _command("case.list", optional="line", records=True),
+        _command("case.show", "case", records=True),
         _command("case.decide", "case decision by", "because"),
-        _command("notice.list", optional="line", offline=True),
+        _command("notice.list", optional="line", offline=True, records=True),
         _command("config.check", offline=True, local=True),
         _command("config.diff"),
         _command("config.apply"),

@@ -14,12 +14,12 @@ import inspect
 import os
 import socket
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 
 import orjson
 
-from switch.console.commands import Args, CommandRefused, UseCase, checked
+from switch.console.commands import COMMANDS, Args, CommandRefused, UseCase, checked
 from switch.observe.log import logger
 
 #: Name of the switch's socket in its data directory.
@@ -29,6 +29,9 @@ NAME = "control.sock"
 REQUEST_LIMIT = 64 * 1024
 #: A console that doesn't read its answer is cut off after this time.
 WRITE_TIMEOUT_S = 10.0
+#: A list waits so long for the database to have what happened before it was asked for; a database that
+#: fails is shown as it is.
+SETTLE_LIMIT_S = 1.0
 
 #: sun_path of sockaddr_un holds 108 bytes with the terminating zero.
 _PATH_LIMIT = 107
@@ -38,10 +41,15 @@ class NotRunning(Exception):  # noqa: N818 (a state of affairs)
     """Nobody listens on the socket."""
 
 
+async def _nothing_to_wait_for() -> None:
+    pass
+
+
 class ControlServer:
     """Serves a mapping of use cases on a Unix socket.
 
-    `check` refuses a command before it is looked up (default: against the switch's own list).
+    `check` refuses a command before it is looked up (default: against the switch's own list). `settle`
+    returns once all that happened so far is in the database.
     """
 
     def __init__(
@@ -49,10 +57,12 @@ class ControlServer:
         path: Path,
         use_cases: Mapping[str, UseCase],
         check: Callable[[str, Args], None] = checked,
+        settle: Callable[[], Awaitable[object]] = _nothing_to_wait_for,
     ) -> None:
         self._path = path
         self._use_cases = use_cases
         self._check = check
+        self._settle = settle
         self._server: asyncio.Server | None = None
         self._log = logger("console")
 
@@ -89,6 +99,9 @@ class ControlServer:
             use_case = self._use_cases.get(name)
             if use_case is None:
                 raise CommandRefused("unknown_command", f"this process doesn't carry out {name}")
+            if name in COMMANDS and COMMANDS[name].records:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._settle(), SETTLE_LIMIT_S)
             result = use_case(args)
             if inspect.isawaitable(result):
                 result = await result

@@ -62,7 +62,7 @@ def _references(settings: Definitions) -> Iterator[Complaint]:
 def _extensions(
     lines: tuple[LineSettings, ...], refuse_extension: Callable[[str], str | None]
 ) -> Iterator[Complaint]:
-    """No extension may equal an emergency number: it would catch the call (EMERGENCY.md §2)."""
+    """No extension may equal an emergency number: it would catch the call."""
     seen: set[tuple[str, str]] = set()
     for position, line in enumerate(lines):
         extension = extension_of(line)

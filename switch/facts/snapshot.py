@@ -1,7 +1,7 @@
 """All facts that a decision needs, in memory, immutable: a change builds another and swaps it whole.
 
 A snapshot joins what files define with what the store remembers of each line's life. Nothing here
-waits: no database, no DNS (EMERGENCY.md §5 forbids both in the path of an emergency call).
+waits: neither a database nor the DNS may be in the path of an emergency call.
 Deliberately absent: bindings (registrar), minutes (usage) and where phones are (sightings), which
 change with every call.
 """

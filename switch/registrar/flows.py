@@ -1,7 +1,8 @@
 """Which lines are registered over which flow: how an emergency call is known without a challenge.
 
 A request comes from a registered phone when it uses the flow of a binding, or else the same source
-address and contact (EMERGENCY.md §5): a NAT may have given it another port since.
+address and contact: a NAT may have given it another port since, or its connection broke a moment ago
+(the switch was restarted) and it calls for help before it registers anew.
 """
 
 from collections.abc import Iterator
@@ -82,16 +83,17 @@ class FlowIndex:
         self._contacts: AorIndex[ContactKey] = AorIndex()
 
     def add(self, binding: Binding) -> None:
-        """Index a binding whose flow is alive."""
-        self._flows.add(flow_key(binding.origin), binding.aor)
+        """Index a binding; one whose flow is gone is known by its contact only."""
+        if binding.is_live:
+            self._flows.add(flow_key(binding.origin), binding.aor)
         self._contacts.add(_contact_key(binding), binding.aor)
 
     def remove(self, binding: Binding, others: list[Binding]) -> None:
         """Forget a binding; `others` are those that its AOR keeps."""
-        live = [other for other in others if other.is_live]
-        if all(flow_key(other.origin) != flow_key(binding.origin) for other in live):
-            self._flows.remove(flow_key(binding.origin), binding.aor)
-        if all(_contact_key(other) != _contact_key(binding) for other in live):
+        flow = flow_key(binding.origin)
+        if all(flow_key(other.origin) != flow or not other.is_live for other in others):
+            self._flows.remove(flow, binding.aor)
+        if all(_contact_key(other) != _contact_key(binding) for other in others):
             self._contacts.remove(_contact_key(binding), binding.aor)
 
     def holds(self, flow: Flow, aor: str) -> bool:

@@ -149,9 +149,9 @@ class Registrar:
             aor = flows.by_contact(origin.remote[0], user)
         if aor is None:
             return None
-        live = [binding for binding in self._table.all_of(aor) if binding.is_live]
+        found = sorted(self._table.all_of(aor), key=lambda binding: not binding.is_live)
         return next(
-            (binding for binding in live if binding.origin == origin), live[0] if live else None
+            (binding for binding in found if binding.origin == origin), found[0] if found else None
         )
 
     def all(self, now: float) -> Iterator[Binding]:

@@ -16,8 +16,8 @@ from switch.registrar.journal import BIND, UNBIND, bind_record, read_binding, un
 from switch.sip.flow import Flow
 from switch.sip.outbox import Outbox
 
-# A phone whose connection broke comes back within this time or has to register as new (CORE.md: a
-# BYE waits that long for its next flow).
+# A phone whose connection broke comes back within this time or has to register as new; a BYE waits that
+# long for its next flow.
 DEAD_FLOW_S = 32.0
 
 
@@ -82,8 +82,7 @@ class BindingTable:
         else:
             bindings.append(binding)
             self._count += 1
-        if binding.is_live:
-            self.flows.add(binding)
+        self.flows.add(binding)
         self._arm(binding.aor, record)
         return bindings
 

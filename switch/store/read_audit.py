@@ -14,7 +14,7 @@ from sqlalchemy import select
 from switch.store import audit, tables
 from switch.store.read import DEFAULT_LIMIT, Reader
 
-# The log's fields (DESIGN: `emergency log`), with the names of the records.
+# The fields of `emergency log`, with the names of the records.
 LOG_FIELDS: Final = (
     "call_id",
     "at",

@@ -105,6 +105,15 @@ class ServerTransaction:
         self._layer.responses_sent[response.status] += 1
         row[1](self, now, response)
 
+    def respond_and_forget(self, response: Response, now: float) -> None:
+        """Send a final response as a stateless server does (§8.2.7): it isn't repeated, nothing waits for
+        its ACK, and a repetition of the request is a new one."""
+        if self.is_answered:
+            raise LocalProtocolError(f"{response.status} to {self.method} in {self.state.value}")
+        self._layer.responses_sent[response.status] += 1
+        self._send(now, response)
+        self._end(now, None)
+
     @property
     def wire(self) -> bytes:
         """The last response as it went out; empty before the first and once given back."""

@@ -32,9 +32,9 @@ Arrival = tuple[bytes, Flow, float]
 _DRAIN: Final = 64  # more starves timers and streams; fewer costs a turn of the loop each
 # The same while datagrams wait: reading one and putting it aside takes some 5 us.
 _DRAIN_BEHIND: Final = 512
-# What is put aside at most: some 2 MB, and a second of a busy node. Beyond, the oldest is lost: its
-# sender repeats it, or has given up.
-_MOST_WAITING: Final = 4_096
+# What is put aside at most: some 8 MB, and half a second of the cheapest requests, since overload is
+# known by their age (call/shedding.py). Beyond, the oldest is lost: its sender repeats it, or has given up.
+_MOST_WAITING: Final = 8_192
 # A first one that waited no longer is the only one, as a rule: looking for the next costs a system call
 # and an exception, 10 us, and the loop comes back anyhow.
 _FRESH_S: Final = 0.0002

@@ -1,7 +1,7 @@
 """[[trunk]]: carriers, how they are recognised, and what an emergency call looks like to each.
 [emergency]: what all emergency calls share.
 
-Profiles are of EMERGENCY.md §3: A short number + P-Access-Network-Info, B long number + the same,
+Profiles (docs/emergency.md): A short number + P-Access-Network-Info, B long number + the same,
 C service URN + PIDF-LO (RFC 6442).
 """
 

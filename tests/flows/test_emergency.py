@@ -39,6 +39,13 @@ def test_the_caller_is_never_withheld(world: World) -> None:
     assert invite.get("Privacy") in (None, "none")
 
 
+@pytest.mark.parametrize("tag", ["precondition", "nothing-has-this"])
+def test_an_extension_that_we_lack_does_not_cost_the_call(world: World, tag: str) -> None:
+    a, c = world.phone("101"), world.carrier(1)
+    a.call("18", ("Require", tag))
+    assert not c.called().invite.has("Require")
+
+
 @pytest.mark.parametrize("line", ["105", "107", "108"])
 def test_suspended_unpaid_and_unlocated_lines_may(world: World, line: str) -> None:
     a, c = world.phone(line), world.carrier(1)

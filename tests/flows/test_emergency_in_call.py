@@ -310,6 +310,24 @@ def test_a_refresh_that_nobody_answers_alarms_and_never_hangs_up(world: World) -
     assert len(world.exchange.calls) == 1
 
 
+@pytest.mark.parametrize("who", ["phone", "carrier", "both"])
+def test_after_a_restart_it_ends_only_when_neither_side_knows_it(world: World, who: str) -> None:
+    """Both hung up while the switch was down: a call that nobody is in must not keep the phone busy."""
+    _, caller, callee = up(world)
+    sides = {"phone": [caller], "carrier": [callee], "both": [caller, callee]}[who]
+    after = world.restarted()
+    for _ in range(31):
+        after.after(1)
+        for talk in (caller, callee):
+            for asked in [m for m in talk.actor.inbox if getattr(m, "method", "") == "OPTIONS"]:
+                talk.actor.inbox.remove(asked)
+                talk.actor.reply(asked, 481 if talk in sides else 200)
+    assert len(after.exchange.calls) == (who != "both")
+    assert bool(after.exchange.in_emergency) == (who != "both")
+    if who != "both":
+        hang_up(caller, callee)
+
+
 def test_no_cap_counts_it_or_cuts_it(world: World) -> None:
     _, caller, callee = up(world)
     (call,) = world.exchange.calls.values()

@@ -1,9 +1,14 @@
 """What operators learn of emergency calls: success, failure and fail-over, as events, notices, alarm."""
 
+from dataclasses import replace
+
+import pytest
+
+from policy.model import LineState
 from switch.observe.alarms import Alarms
 from switch.observe.metrics import Metrics
 from switch.observe.observer import Observer
-from tests.flows.actors import World
+from tests.flows.actors import World, sdp
 from tests.flows.ways_out import refuse, up
 
 
@@ -94,6 +99,32 @@ def test_a_failure_is_p1_and_the_next_success_clears_it(world: World) -> None:
     assert not [each for each in alarms.standing if each.startswith("P1")]
 
 
+@pytest.mark.parametrize(("line", "host"), [("101", "127.0.3.1"), ("107", "127.0.0.1")])
+def test_a_failure_is_recorded_as_one_whatever_was_known_of_the_place(
+    world: World, line: str, host: str
+) -> None:
+    """No evidence, or no validated address: the word of the table would hide that nobody answered."""
+    a, c1, c2 = world.phone(line, host), world.carrier(1), world.carrier(2)
+    world.speakers.free = 0
+    caller = a.call("18")
+    for carrier in (c1, c2, c1, c2):
+        refuse(carrier, 503)
+    caller.fails(480)
+    assert [each["verdict"] for each in world.records("audit")] == ["failed"]
+
+
+def test_a_restart_in_the_middle_of_the_warning_is_no_failure(world: World) -> None:
+    a = world.phone("101", "127.0.2.1")
+    speaker = world.speaker()
+    caller = a.call("18")
+    speaker.called().answer(183, body=sdp("words"))
+    caller.expect(183)
+    after = world.restarted()
+    assert [each["outcome"] for each in told(after, "emergency.outcome")] == ["blocked"]
+    assert notices(after) == []
+    assert after.records("audit")[-1]["verdict"] == "blocked_abroad"
+
+
 def test_who_hangs_up_is_no_failure(world: World) -> None:
     a, c = world.phone("101"), world.carrier(1)
     caller = a.call("18")
@@ -102,6 +133,18 @@ def test_who_hangs_up_is_no_failure(world: World) -> None:
     caller.cancel()
     assert [each["outcome"] for each in told(world, "emergency.outcome")] == ["cancelled"]
     assert attempts(world) == [("carrier-1", "cancelled")]
+    assert notices(world) == []
+
+
+def test_a_stolen_device_is_refused_and_alarms_nobody(world: World) -> None:
+    """Else a thief could have somebody paged each time, and who is paged too often looks no more."""
+    a, c = world.phone("101"), world.carrier(1)
+    stolen = replace(world.exchange.facts.lines["101"].life, state=LineState.STOLEN)
+    world.exchange.facts = world.exchange.facts.renewed({"101": stolen})
+    a.call("18").fails(403)
+    c.silent()
+    assert [each["verdict"] for each in world.records("audit")] == ["stolen"]
+    assert told(world, "emergency.outcome") == []
     assert notices(world) == []
 
 

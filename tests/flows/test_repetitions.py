@@ -17,6 +17,24 @@ def test_a_repeated_invite_gets_the_last_response_again(world: World) -> None:
     assert len(world.exchange.calls) == 1
 
 
+def test_a_challenge_leaves_nothing_behind(world: World) -> None:
+    """Else a flood of INVITEs under invented addresses has each 401 repeated for 32 s, and calls for help
+    wait behind them."""
+    a = world.phone("101")
+    a.password, before = "", len(world.exchange.transactions)
+    caller = a.call("102")
+    challenge = caller.expect(401)
+    assert len(world.exchange.transactions) == before
+    world.after(40)
+    a.silent()
+    a.put(caller.invite)
+    again = caller.fails(401)
+    assert again.to_tag == challenge.to_tag, "a repetition is answered as before (§8.2.7)"
+    assert not world.core.dropped, "its ACK is expected"
+    caller.cancel()
+    caller.expect(481)
+
+
 def test_a_repeated_200_is_acknowledged_again_and_not_relayed(world: World) -> None:
     a, b = world.phone("101"), world.phone("102")
     caller = a.call("102")

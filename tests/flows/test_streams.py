@@ -1,5 +1,7 @@
 """Phones by TCP: a leg names its binding, not its socket (RFC 5626)."""
 
+import pytest
+
 from switch.sip.flow import Flow
 from tests.flows.actors import SWITCH, Actor, World, established
 
@@ -76,6 +78,30 @@ def test_a_connection_that_breaks_while_ringing(world: World) -> None:
     assert caller
     assert any(isinstance(s, int) and s >= 300 for s in a.got)
     world.assert_idle()
+
+
+@pytest.mark.parametrize("by", ["a broken connection", "a restart of the switch"])
+def test_a_phone_that_is_back_calls_for_help_before_it_registers_anew(
+    world: World, by: str
+) -> None:
+    """Never a second round trip: it is known by address and contact, and not only by its connection."""
+    a = phone(world, "101", 1, 41001)
+    if by == "a broken connection":
+        world.core.on_flow_closed(a.flow, world.now)
+        world.pump()
+    else:
+        world = world.restarted()
+    back = Actor(world, "101", Flow("TCP", SWITCH, ("127.0.0.1", 41009), 9))
+    back.contact, c = a.contact, world.carrier(1)
+    back.call("18")
+    assert "+33199000101" in (c.called().invite.get("P-Asserted-Identity") or "")
+    stranger = Actor(world, "101", Flow("TCP", SWITCH, ("127.0.0.77", 41009), 10))
+    stranger.call("18")
+    assert stranger.got == [401], "another address is another phone"
+    world.after(33)
+    late = Actor(world, "101", Flow("TCP", SWITCH, ("127.0.0.1", 41010), 11))
+    late.call("18")
+    assert late.got == [401], "the binding has ended"
 
 
 def test_a_bye_waits_for_the_phones_next_connection(world: World) -> None:

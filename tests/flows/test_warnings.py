@@ -1,6 +1,9 @@
 """The abroad warning in an answered call, and what follows a refused emergency call."""
 
+import pytest
+
 from tests.flows.actors import World, hang_up, sdp
+from tests.flows.ways_out import refuse
 
 
 def test_without_an_offer_the_warning_is_an_answered_call(world: World) -> None:
@@ -45,6 +48,48 @@ def test_key_1_in_an_answered_warning_moves_the_media(world: World) -> None:
     assert callee.expect("ACK").body == sdp("101", 2)
     hang_up(caller, callee)
     assert world.records("audit")[0]["verdict"] == "override_connected"
+    world.assert_idle()
+
+
+@pytest.mark.parametrize("is_spoken", [True, False])
+def test_the_last_words_are_heard_in_an_answered_call_too(world: World, is_spoken: bool) -> None:
+    """Key 1 in an answered warning, and no trunk takes the call: the caller is told what still helps."""
+    a, speaker, last = world.phone("101", "127.0.2.1"), world.speaker(), world.speaker(30001)
+    c1, c2 = world.carrier(1), world.carrier(2)
+    caller = a.call("18", body=b"")
+    words = speaker.called()
+    words.answer(200, body=sdp("words"))
+    caller.expect(200)
+    caller.ack(sdp("101"))
+    words.expect("ACK")
+    words.send("BYE", ("X-Vigie-Key", "1"))
+    words.expect(200)
+    for carrier in (c1, c2, c1, c2):
+        refuse(carrier, 503)
+    assert world.speakers.asked == ["abroad", "emergency_failed"]
+    goodbye = last.called()
+    assert goodbye.invite.get("X-Vigie-Answer") == "answer"
+    if is_spoken:
+        goodbye.answer(200, body=sdp("goodbye"))
+        asked = caller.expect("INVITE")
+        assert asked.body == sdp("goodbye")
+        a.reply(asked, 200, body=sdp("101", 2))
+        caller.expect("ACK")
+        assert goodbye.expect("ACK").body == sdp("101", 2)
+        goodbye.send("BYE")
+        goodbye.expect(200)
+    else:
+        goodbye.answer(500)
+        goodbye.expect("ACK")
+    bye = caller.expect("BYE")
+    assert 'text="unreachable"' in bye.get("Reason")
+    a.reply(bye, 200)
+    (audit,) = world.records("audit")
+    assert audit["verdict"] == "failed"
+    outcomes = [fields["outcome"] for name, fields in world.events if name == "emergency.outcome"]
+    assert outcomes == ["failed"]
+    assert world.cdrs[0]["counted_ms"] == 0
+    assert world.speakers.free == 4
     world.assert_idle()
 
 

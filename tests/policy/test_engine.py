@@ -29,7 +29,7 @@ LINE = Line(
 )
 SITE = Signal("enrolled_network", "127.0.0.1/32", Says.SITE)
 FACTS = Facts(LINE, (SITE,), {("demo", "101"): LINE}, {LINE.number: LINE})
-# DESIGN's budget is 15 us; a shared machine may be several times slower than a quiet one.
+# The budget is 15 us; a shared machine may be several times slower than a quiet one.
 BUDGET_S = 15e-6
 SLACK = 8
 DIALLED = st.one_of(

@@ -29,7 +29,7 @@ from tests.wire.scene import ABROAD, ZONE, Scene
 from tests.wire.softphone import PhoneDialog, Softphone, dialog_of_response
 
 _FLOOD = Path(__file__).parent / "flood.py"
-_FLOODED_PER_S = 12_000
+_FLOODED_PER_S = 25_000
 _MANY_LINES = 1500
 
 Cause = Callable[[Scene], AbstractContextManager[object]]

@@ -27,12 +27,12 @@ def main(host: str, port: int, per_s: float) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         sender.bind(("127.0.0.50", 0))
         own = sender.getsockname()[1]
+        invite = _INVITE.format(host=host, own=own, n="{n}", length=len(_BODY), body=_BODY).encode()
         begin = time.monotonic()
         for n in itertools.count():
-            invite = _INVITE.format(host=host, own=own, n=n, length=len(_BODY), body=_BODY)
-            sender.sendto(invite.encode(), (host, port))
-            if n % _BURST == 0:
-                time.sleep(max(0.0, begin + n / per_s - time.monotonic()))
+            sender.sendto(invite.replace(b"{n}", b"%d" % n), (host, port))
+            if n % _BURST == 0 and (ahead := begin + n / per_s - time.monotonic()) > 0:
+                time.sleep(ahead)
 
 
 if __name__ == "__main__":

@@ -225,6 +225,7 @@ class Softphone:
             return (
                 isinstance(message, Response)
                 and message.via.branch == branch
+                and message.cseq.method == request.method  # a CANCEL has the INVITE's branch
                 and message.status >= 200
             )
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from switch.sip.build import make_cancel
 from switch.sip.message import Request, Response
 from tests.wire.rig import until
 from tests.wire.scene import ABROAD, Scene
@@ -196,11 +197,7 @@ def test_the_first_rtp_packet_comes_at_once(
         phone.send(invite)
         until(ear.hear, 3, "RTP", every_s=0.001)
         times.append(time.monotonic() - began)
-        cancel = phone.request("CANCEL", invite.uri, invite.get("To") or "", invite.call_id)
-        for name in ("Via", "From"):
-            cancel.set(name, invite.get(name) or "")
-        cancel.set("CSeq", f"{invite.cseq.number} CANCEL")
-        phone.send(cancel)
+        phone.send(make_cancel(invite))
         phone.acknowledge_refusal(invite, phone.final(invite))
         until(lambda: scene.rig.gauge("media_slots_free") >= SLOTS, 5, "slots", every_s=0.05)
     ear.socket.close()

@@ -13,7 +13,7 @@ from urllib.request import urlopen
 import pytest
 
 from switch.demo.handset import Handset
-from switch.sip.build import make_response
+from switch.sip.build import make_cancel, make_response
 from switch.sip.ids import new_tag
 from switch.sip.message import Request
 from switch.sip.parser import parse
@@ -66,7 +66,7 @@ def caller(ways: Ways) -> Iterator[Softphone]:
 
 
 def first_invite(centre: socket.socket, limit_s: float) -> tuple[float, Request]:
-    """When the first INVITE came by UDP (monotonic), and the INVITE; probes are answered meanwhile."""
+    """When the first INVITE came by UDP (monotonic), and the INVITE, which rings; probes are answered."""
     end = time.monotonic() + limit_s
     while (left := end - time.monotonic()) > 0:
         if not select.select([centre], [], [], left)[0]:
@@ -74,8 +74,8 @@ def first_invite(centre: socket.socket, limit_s: float) -> tuple[float, Request]
         data, source = centre.recvfrom(65_536)
         at, message = time.monotonic(), parse(data)
         if isinstance(message, Request) and message.method == "INVITE":
-            refusal = make_response(message, 486, to_tag=new_tag())
-            centre.sendto(refusal.to_bytes(), source)
+            ringing = make_response(message, 180, to_tag=new_tag())
+            centre.sendto(ringing.to_bytes(), source)
             return at, message
         if isinstance(message, Request) and message.method == "OPTIONS":
             answer = make_response(message, 200, to_tag=new_tag())
@@ -112,8 +112,12 @@ def test_tcp_that_does_not_open_gives_way_to_udp(
         if opens is False:
             black_hole(stack, ways.centre)
         began = time.monotonic()
-        caller.send(caller.invite("18"))
+        asked = caller.invite("18")
+        caller.send(asked)
         at, invite = first_invite(centre, 2.0)
+        # Hung up: the way of 112 would try the same TCP port again, also for a call that comes next.
+        caller.send(make_cancel(asked))
+        assert caller.final(asked).status == 487
     print(f"INVITE by UDP after {(at - began) * 1000:.0f} ms")
     assert least_s <= at - began < most_s
     assert invite.uri == f"sip:18@{CENTRE}:{ways.centre[1]}"

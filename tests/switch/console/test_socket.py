@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 import pytest
 
+from switch.console import socket as control
 from switch.console.commands import Args, CommandRefused, UseCase
 from switch.console.socket import REQUEST_LIMIT, ControlServer, NotRunning, ask
 
@@ -80,6 +81,42 @@ def test_a_failing_use_case_leaves_the_server_alive(tmp_path: Path) -> None:
     failed, answered = _serve(tmp_path / "s", ("line.show", {"line": "x"}), ("status", {}))
     assert failed.slug == "switch_error"
     assert answered["lines"] == ["101"]
+
+
+@pytest.mark.parametrize("command", ["notice.list", "status"])
+def test_a_list_has_what_happened_before_it_was_asked_for(tmp_path: Path, command: str) -> None:
+    """The database is written in batches: what shows its records waits for the batch, nothing else does."""
+    recorded: list[str] = []
+
+    async def settle() -> None:
+        await asyncio.sleep(0)
+        recorded.append("what was told just now")
+
+    async def run() -> object:
+        server = ControlServer(tmp_path / "s", {command: lambda args: recorded}, settle=settle)
+        await server.start()
+        answer = await asyncio.to_thread(ask, tmp_path / "s", command, {})
+        await server.stop()
+        return answer
+
+    assert asyncio.run(run()) == (["what was told just now"] if command == "notice.list" else [])
+
+
+def test_a_database_that_fails_is_shown_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control, "SETTLE_LIMIT_S", 0.01)
+
+    async def run() -> object:
+        never = asyncio.Event()
+        cases: Mapping[str, UseCase] = {"notice.list": lambda args: ["of yesterday"]}
+        server = ControlServer(tmp_path / "s", cases, settle=never.wait)
+        await server.start()
+        answer = await asyncio.to_thread(ask, tmp_path / "s", "notice.list", {})
+        await server.stop()
+        return answer
+
+    assert asyncio.run(run()) == ["of yesterday"]
 
 
 def test_nobody_listens(tmp_path: Path) -> None:

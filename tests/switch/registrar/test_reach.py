@@ -40,8 +40,11 @@ def test_a_closed_connection_takes_no_calls_and_ends_soon(bench: Bench) -> None:
     bench.registrar.on_flow_closed(TCP, 100.0)
     assert bench.contacts(100.0) == []
     assert bench.registrar.is_expected_back("101", 100.0)
-    assert bench.registrar.find(TCP, "101") is None
+    assert not bench.registrar.knows(TCP), "the connection is nobody's any more"
+    by_contact = bench.registrar.find(TCP, "101")
+    assert by_contact is not None and not by_contact.is_live, "an emergency call knows the phone"
     bench.wheel.fire(133.0)
+    assert bench.registrar.find(TCP, "101") is None
     assert len(bench.registrar) == 0
     assert not bench.registrar.is_expected_back("101", 133.0)
 

@@ -46,6 +46,18 @@ def test_no_100_after_another_provisional_or_a_final_response(wire) -> None:
     assert wire.sent() == []
 
 
+def test_what_is_answered_and_forgotten_is_not_repeated(wire) -> None:
+    tx, request = opened(wire)
+    tx.respond_and_forget(wire.response(request, 401), wire.now)
+    assert wire.sent() == ["401"]
+    assert tx.state is State.Terminated and len(wire.layer) == 0
+    wire.fire(60)
+    assert wire.sent() == []
+    assert again(wire) is not None, "a repetition is a new request"
+    with pytest.raises(LocalProtocolError):
+        tx.respond_and_forget(wire.response(request, 401), wire.now)
+
+
 def test_no_100_to_a_request_that_is_no_invite(wire) -> None:
     opened(wire, "OPTIONS")
     wire.fire(60)
