@@ -156,7 +156,9 @@ class OnFile:
             case Need.WARNING:
                 return self.warned_at is not None and self.warned_at < at
             case Need.CURE_DATE:
-                return self.noticed_at is not None and self.cure_by is not None and self.cure_by <= at
+                return (
+                    self.noticed_at is not None and self.cure_by is not None and self.cure_by <= at
+                )
             case Need.TERMS:
                 return self.accepted_at is not None
             case Need.LOCATION:

@@ -52,7 +52,7 @@ from switch.settings import Section
 from switch.sip.origin import Proxies
 from switch.sip.settings import SipSettings
 from switch.store.settings import RetentionSettings, StoreSettings
-from switch.terms.settings import AcceptableUseSettings
+from switch.terms.settings import AcceptableUseSettings, ContractSettings
 from switch.toml import ConfigError, Document, Key, Problem
 from switch.transaction.timings import Timings
 from switch.transport.certificate import client_context, server_context
@@ -76,6 +76,7 @@ class Settings(Section):
     media: MediaSettings = MediaSettings()
     usage: UsageSettings = UsageSettings()
     acceptable_use: AcceptableUseSettings = AcceptableUseSettings()
+    contract: ContractSettings = ContractSettings()
     retention: RetentionSettings = RetentionSettings()
     store: StoreSettings = StoreSettings()
     notice: NoticeSettings = NoticeSettings()

@@ -14,7 +14,7 @@ from switch.app.gather import Gather, without_crossings
 from switch.app.names import Names, resolver
 from switch.app.readbacks import ReadBacks
 from switch.app.reload import Reload
-from switch.app.restart import go_on, restated
+from switch.app.restart import Kept, go_on, restated
 from switch.auth.nonce_key import nonce_key
 from switch.call.exchange import NoAnnouncer
 from switch.clock import boottime, wall
@@ -134,8 +134,12 @@ class Switch:
             [f"{kind} {address}" for kind, addresses in listening.items() for address in addresses]
         )
         lives, alarm = self.use_cases.lives, self.observer.alarm
+        self._kept = Kept(lives, self.ledger, self.ladders, self.use_cases.contracts)
         self.watching = Watching(
-            exchange, self.ladders, found.settings.acceptable_use.watch(), lives.change
+            exchange,
+            self.ladders,
+            found.settings.acceptable_use.watch(),
+            self.use_cases.contract.bar_for_fraud,
         )
         self.reload = Reload(
             found,
@@ -149,7 +153,7 @@ class Switch:
         self.upkeep = Upkeep(
             self.journal,
             self.writer,
-            lambda: restated(exchange, lives, self.ledger, self.ladders),
+            lambda: restated(exchange, self._kept),
             alarm=alarm,
         )
         self.retention = Retention(
@@ -173,15 +177,12 @@ class Switch:
         self.psap_routes.load()
         self.udp.open(loop)
         self.streams.open(loop)
-        lives, alarm = self.use_cases.lives, self.observer.alarm
         await go_on(
             self.exchange,
-            lives,
-            self.ledger,
-            self.ladders,
+            self._kept,
             self.journal,
             self.reader,
-            alarm,
+            self.observer.alarm,
             self.node,
         )
         for room in (
@@ -203,6 +204,7 @@ class Switch:
             self.use_cases.lives.swapped = ReadBacks(self.exchange, self.pool.speak).refresh
             self.use_cases.lives.swapped()
         self.use_cases.places.see()
+        self.use_cases.contract.hold_numbers()
         for problem in self.found.misplaced():
             self.observer.alarm("config.misplaced", {"reason": str(problem)})
         self.driver.start(loop, {"UDP": self.udp, "TCP": self.streams, "TLS": self.streams})
@@ -246,6 +248,7 @@ class Switch:
         led to leaves now."""
         self.streams.server_tls = self.encryption.use(self.reload.found)
         self.use_cases.places.see()
+        self.use_cases.contract.hold_numbers()
         self.psap_routes.judge()
         self.driver.perform()
 
@@ -317,6 +320,7 @@ class Switch:
             lambda line: self.reload.found.origins(line),  # noqa: PLW0108 (as above)
             listening,
             lambda: self.observer.alarms.standing,
+            lambda: self.reload.found.settings.contract,
         )
 
     def _make_pool(self) -> Pool | None:
@@ -361,6 +365,7 @@ class Switch:
     async def _meet_deadlines(self) -> None:
         while True:
             await self.cases.meet_deadlines()
+            self.use_cases.contract.meet_days()
             self.use_cases.places.remind()
             self.driver.perform()
             await asyncio.sleep(DEADLINES_S)

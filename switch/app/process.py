@@ -99,7 +99,9 @@ def offline(config: Path, data: Path) -> Mapping[str, UseCase]:
     exchange = build_exchange(found, {}, NoAnnouncer(), {}, secrets.token_bytes(32))
     reader = Reader(found.settings.store.database(sqlite_url(data / "vigie.sqlite")))
     cases = UseCases(exchange, found.snapshot, reader, lambda: None, found.origins, [])
-    cases.lives.restore(asyncio.run(recall(reader, 0, 0)).lives)
+    known = asyncio.run(recall(reader, 0, 0))
+    cases.lives.restore(known.lives)
+    cases.contracts.restore(known.contracts)
     reading = configuration_use_cases(
         lambda: found, lambda: read_files(config), refuse, refuse, lambda: cases.lives.lives
     )

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from switch.console import (
+    account,
     call,
     case,
     cdr,
@@ -42,6 +43,7 @@ def build(demo: typer.Typer) -> typer.Typer:
         ("reg", reg.app),
         ("call", call.app),
         ("cdr", cdr.app),
+        ("account", account.app),
         ("line", line.app),
         ("usage", usage.app),
         ("notice", notice.app),

@@ -26,13 +26,27 @@ line.list         {} -> [{line, number, account, state, location, registered, us
 line.show         {line} -> {line, number, account, state, ground, site, location, permissions,
                   contacts [str], whereabouts {place, abroad, moved_in_fr, declared, device_report,
                   networks}, usage {as usage.show}, origins {key: "file:line" or "store"}}
-line.suspend      {line, ground, warned?, by?} -> {line, state, ground, since}; ground cites the clause,
-                  "2(k)(a)", or "4(e)" with the date of a warning; a line in that state already is
-                  refused (slug unchanged)
-line.resume       {line, by?} -> the same
-line.terminate    {line, ground?, way?, noticed?, warned?, cure_by?, by?} -> the same; way is one of
-                  policy.transitions, dates are YYYY-MM-DD; what the terms don't allow is not_allowed
-line.rio          {line} -> {line, number, rio, state}
+account.list      {} -> [{account, name, email, lines, billing_starts, terms}]
+account.show      {account} -> {account, name, email, time_zone, activation_requested, billing_starts,
+                  cycle {n, start, end}, terms {version, accepted_at, by, how}, lines [{line, number,
+                  state, ground, ends?, warned_at?, cure_by?}]}
+account.accept    {account, version, hash, by, source?} -> {account, terms}; hash: SHA-256 of the text
+line.activate     {line, because?, by?} -> {line, state, ground, since, ends? {way, told_at, effective_at},
+                  warned_at?, cure_by?}; without terms, location, mail or a free number: not_allowed
+line.suspend      {line, ground, warned?, asked_by?, because?, by?} -> the same; ground cites the clause,
+                  "2(k)(a)", "2(i)", or "4(e)" with a warning on file or the date of one; a line in
+                  that state already is refused (slug unchanged)
+line.resume       {line, because?, by?} -> the same
+line.terminate    {line, ground?, way?, noticed?, warned?, cure_by?, asked_by?, because?, by?} -> the same;
+                  way is one of policy.transitions, dates are YYYY-MM-DD; one with notice is told now and
+                  takes effect on its day; what the terms don't allow is refused (not_allowed)
+line.warn         {line, about ("unpaid" or "breach"), cure_by?, because?, by?} -> the same
+line.settle       {line, because?, by?} -> the same; warnings and notices on file serve no more
+line.withdraw     {line, because?, by?} -> the same; takes a termination back before its day
+line.stolen       {line, asked_by?, because?, by?} -> the same
+line.history      {line} -> [{at, line, account, name, actor, by, clause, because, before, to, until, way,
+                  notice}]: every step, oldest first
+line.rio          {line, check?} -> {line, number, rio, state, fits?}; fits tells of a RIO to check
 line.locate       {line, site? | insee? | none?, civic? {element: text}, why?, by?} -> {line, state, version,
                   insee, civic, address, site, source, at, by, why, confirmed_at, confirmed_by, reminded
                   [day], warnings [str]}; an address that doesn't fit its code is refused (invalid_address)
@@ -137,10 +151,19 @@ COMMANDS: Mapping[str, Command] = {
         _command("cdr.list", optional="line since until limit", offline=True),
         _command("line.list", offline=True),
         _command("line.show", "line", offline=True),
-        _command("line.suspend", "line ground", "warned by"),
-        _command("line.resume", "line", "by"),
-        _command("line.terminate", "line", "ground way noticed warned cure_by by"),
-        _command("line.rio", "line"),
+        _command("account.list", offline=True),
+        _command("account.show", "account", offline=True),
+        _command("account.accept", "account version hash by", "source"),
+        _command("line.activate", "line", "because by"),
+        _command("line.suspend", "line ground", "warned asked_by because by"),
+        _command("line.resume", "line", "because by"),
+        _command("line.terminate", "line", "ground way noticed warned cure_by asked_by because by"),
+        _command("line.warn", "line about", "cure_by because by"),
+        _command("line.settle", "line", "because by"),
+        _command("line.withdraw", "line", "because by"),
+        _command("line.stolen", "line", "asked_by because by"),
+        _command("line.history", "line", offline=True),
+        _command("line.rio", "line", "check"),
         _command("line.declare", "line", "country until clear by"),
         _command("line.locate", "line", "site insee civic none why by"),
         _command("line.confirm", "line", "by"),

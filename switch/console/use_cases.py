@@ -11,9 +11,11 @@ from policy.explain import as_dict
 from switch.call.call import Call
 from switch.call.exchange import Exchange
 from switch.clock import boottime
+from switch.console.accounts import Accounts
 from switch.console.audit import Audit
 from switch.console.commands import Args, CommandRefused, UseCase
 from switch.console.contract import Contract
+from switch.console.contract_acts import Acts
 from switch.console.feed import FeedDesk
 from switch.console.line_life import Build, LineLives
 from switch.console.minutes import Minutes
@@ -26,6 +28,9 @@ from switch.facts.line import LineLife
 from switch.routing.target import Target
 from switch.store.read import Reader, StoreUnavailableError
 from switch.store.read_audit import AuditReader
+from switch.store.read_contracts import ContractReader
+from switch.terms.contracts import Contracts
+from switch.terms.settings import ContractSettings
 
 T = TypeVar("T")
 
@@ -43,6 +48,7 @@ class UseCases:
         origin: Callable[[str], Mapping[str, str]],
         listening: Sequence[str],
         alarms: Callable[[], tuple[str, ...]] = tuple,
+        contract_settings: Callable[[], ContractSettings] = ContractSettings,
     ) -> None:
         self._exchange = exchange
         self._reader = reader
@@ -50,7 +56,10 @@ class UseCases:
         self._origin = origin
         self.overview = Overview(exchange, perform, listening, alarms)
         self.lives = LineLives(exchange, rebuild)
-        self._contract = Contract(exchange, self.lives, perform)
+        self.contracts = Contracts(exchange.outbox)
+        acts = Acts(exchange, self.lives, self.contracts, perform, contract_settings)
+        self.contract = Contract(exchange, acts, ContractReader(reader))
+        self._accounts = Accounts(exchange, acts)
         self.places = Places(exchange, self.lives, reader, perform)
         self._feed = FeedDesk(exchange, self.lives.feed, perform)
         self._readiness = Readiness(exchange, self.lives, self.places)
@@ -63,7 +72,8 @@ class UseCases:
             **self.overview.table(),
             **self._declarations.table(),
             **self.places.table(),
-            **self._contract.table(),
+            **self.contract.table(),
+            **self._accounts.table(),
             **self._feed.table(),
             **self._readiness.table(),
             **self.minutes.table(),

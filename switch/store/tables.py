@@ -282,3 +282,25 @@ case_step: Final = Table(
     Column("contacted", Boolean, nullable=False),
     Index(None, "line"),
 )
+
+# Steps of contracts: the audit of activations, warnings, suspensions, terminations. Each stays. `line` is
+# "" for what concerns an account as a whole.
+contract_step: Final = Table(
+    "contract_step",
+    metadata,
+    Column("line", String, primary_key=True),
+    Column("account", String, primary_key=True),
+    Column("at", BigInteger, primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("actor", String, nullable=False),
+    Column("by", String, nullable=False),
+    Column("clause", String, nullable=False),
+    Column("because", String, nullable=False),
+    Column("before", String, nullable=False),
+    Column("before_ground", String, nullable=False),
+    Column("to", String, nullable=False),
+    Column("number", String, nullable=False),
+    Column("until", BigInteger),
+    Column("way", String, nullable=False),
+    Column("notice", String, nullable=False),
+)

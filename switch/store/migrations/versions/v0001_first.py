@@ -66,6 +66,7 @@ def upgrade() -> None:
     _audit()
     _notice()
     _cases()
+    _contracts()
 
 
 def _usage() -> None:
@@ -322,9 +323,32 @@ def _cases() -> None:
     op.create_index("ix_case_step_line", "case_step", ["line"])
 
 
+def _contracts() -> None:
+    op.create_table(
+        "contract_step",
+        sa.Column("line", sa.String(), nullable=False),
+        sa.Column("account", sa.String(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("actor", sa.String(), nullable=False),
+        sa.Column("by", sa.String(), nullable=False),
+        sa.Column("clause", sa.String(), nullable=False),
+        sa.Column("because", sa.String(), nullable=False),
+        sa.Column("before", sa.String(), nullable=False),
+        sa.Column("before_ground", sa.String(), nullable=False),
+        sa.Column("to", sa.String(), nullable=False),
+        sa.Column("number", sa.String(), nullable=False),
+        sa.Column("until", sa.BigInteger()),
+        sa.Column("way", sa.String(), nullable=False),
+        sa.Column("notice", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("line", "account", "at", "name", name="pk_contract_step"),
+    )
+
+
 def downgrade() -> None:
     """Take them away."""
     for name in (
+        "contract_step",
         "case_step",
         "notice",
         "audit",
