@@ -134,7 +134,8 @@ class Switch:
             [f"{kind} {address}" for kind, addresses in listening.items() for address in addresses]
         )
         lives, alarm = self.use_cases.lives, self.observer.alarm
-        self._kept = Kept(lives, self.ledger, self.ladders, self.use_cases.contracts)
+        kept = self.use_cases.contracts, self.use_cases.disclosures
+        self._kept = Kept(lives, self.ledger, self.ladders, *kept)
         self.watching = Watching(
             exchange,
             self.ladders,

@@ -21,6 +21,7 @@ from switch.store.journal import Journal
 from switch.store.read import Reader
 from switch.store.recall import Recalled, recall
 from switch.terms.contracts import Contracts
+from switch.terms.disclosures import Disclosures
 from switch.terms.ladders import Ladders
 
 # A cycle is 31 days at most: the present one of every account, and the one before.
@@ -29,12 +30,13 @@ _CYCLES_MS: Final = 62 * 86_400_000
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """Those who keep what outlives calls: lines, notices, cases, contracts."""
+    """Those who keep what outlives calls: lines, notices, cases, contracts, disclosures."""
 
     lives: LineLives
     ledger: Ledger
     ladders: Ladders
     contracts: Contracts
+    disclosures: Disclosures
 
 
 def restated(exchange: Exchange, kept: Kept) -> Iterator[bytes]:
@@ -50,6 +52,7 @@ def restated(exchange: Exchange, kept: Kept) -> Iterator[bytes]:
     yield from kept.ledger.records()
     yield from kept.ladders.records()
     yield from kept.contracts.records()
+    yield from kept.disclosures.records()
 
 
 async def go_on(
@@ -70,6 +73,7 @@ async def go_on(
     records = list(journal.replay())
     kept.lives.restore([*known.lives, *records])
     kept.contracts.restore([*known.contracts, *records])
+    kept.disclosures.restore([*known.disclosures, *records])
     exchange.sightings.restore(records, now)
     exchange.registrar.restore(records or known.bindings, now, utc)
     exchange.authenticator.lockout.take(records, now, utc)

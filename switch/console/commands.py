@@ -21,7 +21,7 @@ call.show         {call_id} -> the same, and legs [{leg, line or trunk, sip_call
 call.hangup       {call_id} -> {call_id, state}; an emergency call is refused (slug emergency)
                   unless args has force true
 cdr.list          {line?, since?, until?, limit?} -> [cdr], the fields of `Cdr`; since and until bound
-                  `end`
+                  `end`; the newest 1,000 unless limit says otherwise (0 = all)
 line.list         {} -> [{line, number, account, state, location, registered, used_ms, threshold_ms}]
 line.show         {line} -> {line, number, account, state, ground, site, location, permissions,
                   contacts [str], whereabouts {place, abroad, moved_in_fr, declared, device_report,
@@ -92,6 +92,12 @@ emergency.feed    {since?, by?} -> {version, hash, at, since, changed, rows [{op
                   ...}]}: the whole feed, or what changed after a version
 emergency.feed_ack {version, lines? | answers [{number, version, accepted, reason?}], by?} ->
                   {accepted, refused, stale, unknown [number]}
+disclosure.list   {} -> [{id, at, did, by, because, seal, line, since, until, classes, ground, reference,
+                  asked_by, stage, approved_by}]: the last step of each request
+disclosure.request {line, since, until, classes "identity,traffic,location", ground, reference, by} -> one
+disclosure.approve {id, by, because?} -> one; who asked can't, and nobody twice (not_allowed)
+disclosure.refuse {id, by, because?} -> one
+disclosure.export {id, by} -> {id, seal, text}; once, after two approvals; seal is the text's SHA-256
 notice.list       {line?} -> [{at, line, account, kind, percentage, clause, channel, state}]
 config.check      {} -> {errors [{file, line, key, message}], warnings [the same], tests {passed,
                   failed [the same]}}; never refuses
@@ -186,6 +192,11 @@ COMMANDS: Mapping[str, Command] = {
         _command("case.list", optional="line"),
         _command("case.show", "case"),
         _command("case.decide", "case decision by", "because"),
+        _command("disclosure.list", offline=True),
+        _command("disclosure.request", "line since until classes ground reference by"),
+        _command("disclosure.approve", "id by", "because"),
+        _command("disclosure.refuse", "id by", "because"),
+        _command("disclosure.export", "id by"),
         _command("notice.list", optional="line", offline=True),
         _command("config.check", offline=True, local=True),
         _command("config.diff"),

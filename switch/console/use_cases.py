@@ -16,6 +16,7 @@ from switch.console.audit import Audit
 from switch.console.commands import Args, CommandRefused, UseCase
 from switch.console.contract import Contract
 from switch.console.contract_acts import Acts
+from switch.console.disclosure_desk import DisclosureDesk
 from switch.console.feed import FeedDesk
 from switch.console.line_life import Build, LineLives
 from switch.console.minutes import Minutes
@@ -30,6 +31,7 @@ from switch.store.read import Reader, StoreUnavailableError
 from switch.store.read_audit import AuditReader
 from switch.store.read_contracts import ContractReader
 from switch.terms.contracts import Contracts
+from switch.terms.disclosures import Disclosures
 from switch.terms.settings import ContractSettings
 
 T = TypeVar("T")
@@ -60,6 +62,8 @@ class UseCases:
         acts = Acts(exchange, self.lives, self.contracts, perform, contract_settings)
         self.contract = Contract(exchange, acts, ContractReader(reader))
         self._accounts = Accounts(exchange, acts)
+        self.disclosures = Disclosures(exchange.outbox)
+        self._disclosure = DisclosureDesk(exchange, self.disclosures, reader, perform)
         self.places = Places(exchange, self.lives, reader, perform)
         self._feed = FeedDesk(exchange, self.lives.feed, perform)
         self._readiness = Readiness(exchange, self.lives, self.places)
@@ -74,6 +78,7 @@ class UseCases:
             **self.places.table(),
             **self.contract.table(),
             **self._accounts.table(),
+            **self._disclosure.table(),
             **self._feed.table(),
             **self._readiness.table(),
             **self.minutes.table(),
@@ -176,15 +181,15 @@ class UseCases:
     async def cdr_list(self, args: Args) -> object:
         """Finished calls."""
         limit = _number(args, "limit")
-        until = _number(args, "until")
         found = await _read(
             self._reader.cdrs(
                 line=_text(args, "line"),
                 since=_number(args, "since"),
+                until=_number(args, "until"),
                 **({} if limit is None else {"limit": limit}),
             )
         )
-        return [cdr.as_json() for cdr in found if until is None or cdr.end < until]
+        return [cdr.as_json() for cdr in found]
 
     async def notice_list(self, args: Args) -> object:
         """What customers were told, or are to be told."""

@@ -1,4 +1,4 @@
-"""What the database tells of contracts: the steps that were taken, for good."""
+"""What the database tells of contracts and of disclosures: the steps that were taken, for good."""
 
 from typing import Any
 
@@ -21,3 +21,9 @@ class ContractReader:
         if line is not None:
             wanted = wanted.where(table.c.line == line)
         return [{"k": "contract", **row} for row in await self._reader.rows(wanted)]
+
+    async def disclosures(self) -> list[dict[str, Any]]:
+        """Return all steps of all requests, as records, oldest first."""
+        table = tables.disclosure_step
+        wanted = select(table).order_by(table.c.at, table.c.n)
+        return [{"k": "disclosure", **row} for row in await self._reader.rows(wanted)]

@@ -27,7 +27,7 @@ Total = tuple[str, int, dict[str, int], list[int]]
 class Recalled:
     """`lives` are records as in the journal, "line_state", "location" and the feed's; `bindings` likewise;
     `notices` are the ids of those that were owed lately,
-    `cases` the last steps of fair-use cases, `contracts` all steps of contracts,
+    `cases` the last steps of fair-use cases, `contracts` all steps of contracts, `disclosures` of requests,
     `adjustments` corrections with their cycles."""
 
     lives: list[dict[str, Any]] = field(default_factory=list)
@@ -37,6 +37,7 @@ class Recalled:
     cases: list[dict[str, Any]] = field(default_factory=list)
     adjustments: list[tuple[Adjustment, int]] = field(default_factory=list)
     contracts: list[dict[str, Any]] = field(default_factory=list)
+    disclosures: list[dict[str, Any]] = field(default_factory=list)
 
 
 async def recall(
@@ -63,8 +64,9 @@ async def recall(
             cases = await CaseReader(reader).last_steps()
             bindings = await reader.bindings(now)
             contracts = await ContractReader(reader).steps()
+            asked = await ContractReader(reader).disclosures()
             lives = states + places + told
-            return Recalled(lives, totals, bindings, notices, cases, adjustments, contracts)
+            return Recalled(lives, totals, bindings, notices, cases, adjustments, contracts, asked)
     except (StoreUnavailableError, TimeoutError, ValueError) as error:
         # There is none before the first start; all else is worth a look.
         if reader.exists:

@@ -304,3 +304,25 @@ contract_step: Final = Table(
     Column("way", String, nullable=False),
     Column("notice", String, nullable=False),
 )
+
+# Requests to disclose a customer's data: every step stays; the export's has the seal of what left.
+disclosure_step: Final = Table(
+    "disclosure_step",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("n", Integer, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("did", String, nullable=False),
+    Column("by", String, nullable=False),
+    Column("because", String, nullable=False),
+    Column("seal", String, nullable=False),
+    Column("line", String, nullable=False),
+    Column("since", BigInteger, nullable=False),
+    Column("until", BigInteger, nullable=False),
+    Column("classes", JSON, nullable=False),
+    Column("ground", String, nullable=False),
+    Column("reference", String, nullable=False),
+    Column("asked_by", String, nullable=False),
+    Column("stage", String, nullable=False),
+    Column("approved_by", JSON, nullable=False),
+)

@@ -67,6 +67,7 @@ def upgrade() -> None:
     _notice()
     _cases()
     _contracts()
+    _disclosures()
 
 
 def _usage() -> None:
@@ -345,9 +346,33 @@ def _contracts() -> None:
     )
 
 
+def _disclosures() -> None:
+    op.create_table(
+        "disclosure_step",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("n", sa.Integer(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("did", sa.String(), nullable=False),
+        sa.Column("by", sa.String(), nullable=False),
+        sa.Column("because", sa.String(), nullable=False),
+        sa.Column("seal", sa.String(), nullable=False),
+        sa.Column("line", sa.String(), nullable=False),
+        sa.Column("since", sa.BigInteger(), nullable=False),
+        sa.Column("until", sa.BigInteger(), nullable=False),
+        sa.Column("classes", sa.JSON(), nullable=False),
+        sa.Column("ground", sa.String(), nullable=False),
+        sa.Column("reference", sa.String(), nullable=False),
+        sa.Column("asked_by", sa.String(), nullable=False),
+        sa.Column("stage", sa.String(), nullable=False),
+        sa.Column("approved_by", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("id", "n", name="pk_disclosure_step"),
+    )
+
+
 def downgrade() -> None:
     """Take them away."""
     for name in (
+        "disclosure_step",
         "contract_step",
         "case_step",
         "notice",
