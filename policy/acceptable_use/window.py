@@ -22,6 +22,7 @@ OFFICE_MINUTES = range(420, 1260)
 _RECENT = 16
 _RANGE_DIGITS = 8  # + and seven digits: country and the block behind it
 _DURATIONS = 64
+_TOGETHER = 8
 
 
 class Hour:
@@ -84,9 +85,10 @@ class Hour:
 class Day:
     """One calendar day of the account."""
 
-    __slots__ = ("_callees", "_durations", "_faxed", "_free_at", "answered", "attempts", "brief",
-                 "busy_ms", "cancelled", "conference_ms", "day", "fax", "inbound", "longest_ms",
-                 "misplaced", "new", "quick", "short_gaps", "silent", "talk_ms", "unknown")  # fmt: skip
+    __slots__ = ("_callees", "_conferred_until", "_durations", "_faxed", "_free_at", "_lately",
+                 "answered", "attempts", "brief", "busy_ms", "cancelled", "conference_ms", "day",
+                 "fax", "inbound", "longest_ms", "misplaced", "new", "quick", "short_gaps",
+                 "silent", "talk_ms", "unknown")  # fmt: skip
 
     def __init__(self, day: int) -> None:
         self.day = day
@@ -98,6 +100,8 @@ class Day:
         self._faxed: Sketch | None = None
         self._durations: dict[int, int] = {}
         self._free_at: int | None = None
+        self._lately: list[tuple[int, int]] = []
+        self._conferred_until = 0
 
     @property
     def distinct(self) -> int:
@@ -120,9 +124,7 @@ class Day:
     def add(self, call: Call, *, is_new: bool) -> None:
         """Count a call; `is_new` is whether the line never called this number before."""
         self.busy_ms += call.duration_ms
-        if call.parties > 2:
-            self.conference_ms += call.duration_ms
-            self.longest_ms = max(self.longest_ms, call.duration_ms)
+        self._confer(call)
         if call.two_way is not None and call.duration_ms > TALK_MS and call.two_way < TWO_WAY:
             self.silent += 1
         if not call.outbound:
@@ -141,6 +143,26 @@ class Day:
             self._outcome(call)
         self.cancelled += call.is_cancelled
         self.unknown += call.status in UNKNOWN
+
+    def _confer(self, call: Call) -> None:
+        """Count the time with three parties or more (D7): known, or that of calls that are up together.
+
+        A call that waits is up too; that is little, and a conference all day isn't. What three calls have
+        in common counts once.
+        """
+        if not call.answered:
+            return
+        spans = [(call.ended_at - call.duration_ms, call.ended_at)]
+        if call.parties <= 2:
+            begun, ended = spans[0]
+            spans = sorted((max(begun, start), min(ended, end)) for start, end in self._lately)
+            self._lately = [*self._lately[1 - _TOGETHER :], (begun, ended)]
+        together = 0
+        for start, end in spans:
+            together += max(0, end - max(start, self._conferred_until))
+            self._conferred_until = max(self._conferred_until, end if end > start else 0)
+        self.conference_ms += together
+        self.longest_ms = max(self.longest_ms, together)
 
     def _pace(self, call: Call) -> None:
         if self._free_at is not None and 0 <= call.at - self._free_at <= GAP_MS:

@@ -137,6 +137,7 @@ cdr: Final = Table(
     Column("forwarded_by", String),
     Column("estimated", Boolean, nullable=False),
     Column("plan", String),
+    Column("feature", String),
     Column("legs", JSON, nullable=False),
     Column("attempts", JSON, nullable=False),
     Index(None, "start"),

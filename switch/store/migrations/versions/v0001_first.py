@@ -178,6 +178,7 @@ def _cdr() -> None:
         sa.Column("forwarded_by", sa.String()),
         sa.Column("estimated", sa.Boolean(), nullable=False),
         sa.Column("plan", sa.String()),
+        sa.Column("feature", sa.String()),
         sa.Column("legs", sa.JSON(), nullable=False),
         sa.Column("attempts", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("key", name="pk_cdr"),
