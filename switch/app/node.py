@@ -104,7 +104,12 @@ class Switch:
         self.ladders = Ladders(
             exchange.outbox, self._account_of, found.settings.usage.answer_within_ms
         )
-        self.cases = Cases(exchange, self.ladders, CaseReader(self.reader))
+        self.cases = Cases(
+            exchange,
+            self.ladders,
+            CaseReader(self.reader),
+            lambda line: self.watching.watch.alerts(line),  # noqa: PLW0108 (made below)
+        )
         self.driver = Driver(
             self.core,
             exchange.wheel,

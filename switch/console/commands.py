@@ -82,8 +82,9 @@ emergency.routes.show    {} -> {version, digest, imported_at, by, source, kept [
                   check tells}; {number, insee} -> {version, number, insee, long_number}
 case.list         {line?} -> [{case, line, account, cycle, rung, since, deadline, next}]: open ones
 case.show         {case} -> the same, and contacted, usage_normal, used_ms, last_7_days_ms, threshold_ms,
-                  may_decide [str], steps [{at, rung, happening, by, clause, because}], calls [{call_id,
-                  start, direction, src, dst, counted_ms}]
+                  may_decide [str], steps [{at, rung, happening, by, clause, because}], features [{at,
+                  detector, use, level, values, calls, looks_like}], calls [{call_id, start, direction,
+                  src, dst, counted_ms}], notices [{at, kind, percentage, audience, channel, state}]
 case.decide       {case, decision, by, because?} -> the same as case.list shows; decision: notify,
                   contacted, dismiss, approve, terminate; one that doesn't apply is refused (not_allowed)
 emergency.report  {} -> {at, lines, ready, feed_version, without_address, unconfirmed, moved,

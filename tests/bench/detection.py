@@ -15,16 +15,22 @@ import time
 import tracemalloc
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
 
+import orjson
 from abusers import GROSS, HONEST, SLOW
 from personas import FIRST_DAY, Persona
 from rich.console import Console
 from rich.table import Table
 
+from policy.acceptable_use.call import Call
 from policy.acceptable_use.watch import Alert, Watch
+from switch import config
+from switch.terms.outline import Circumstances, outline
 
 # Volumes that the limits were tuned on, and those they are tested on: they don't overlap.
 SCALES = {"tuning": (0.85, 1.0), "testing": (1.0, 1.25)}
+DEMO = Path(__file__).resolve().parents[2] / "configs" / "demo"
 GOALS = {"gross": 0.95, "slow": 0.60}
 FALSE_CASES = 5.0
 
@@ -128,18 +134,49 @@ def _verdict(console: Console, found: dict[str, list[Tally]]) -> bool:
     return is_met and false / months * 1000 <= FALSE_CASES
 
 
+def _cdr(call: Call) -> bytes:
+    """The record of a made-up call, as far as detectors read it."""
+    answered = call.at + call.ring_ms
+    own, other = "+33199000101", call.peer
+    return orjson.dumps(
+        {
+            "k": "cdr",
+            "call_id": call.call_id,
+            "direction": "outbound" if call.outbound else "inbound",
+            "src": own if call.outbound else other,
+            "dst": other if call.outbound else own,
+            "start": call.at,
+            "answer": answered if call.answered else None,
+            "end": answered + call.duration_ms,
+            "hangup_by": call.ended_by or None,
+            "sip_status": call.status,
+            "forwarded_by": own if call.forwarded else None,
+            "feature": "fax" if call.is_fax else None,
+        }
+    )
+
+
 def cost(lines: int, seed: int) -> tuple[float, float, float]:
-    """Microseconds that a call takes to be looked at; bytes of an honest line after a month: the median
-    persona's and the greatest."""
+    """Microseconds from a CDR's record to all detectors' word; bytes of an honest line after a month: the
+    median persona's and the greatest."""
+    plan = config.load(DEMO).rules.plan
     months = [
         persona.month(random.Random(seed + n), 1.0) for n in range(lines) for persona in HONEST
     ]
-    began = time.process_time()
+    records = [(str(n), _cdr(call)) for n, month in enumerate(months) for call in month]
+    around = Circumstances("Europe/Paris", 0, "Phone", "192.0.2")
     watch = Watch()
-    for n, month in enumerate(months):
-        for call in month:
-            watch.add(str(n), call)
-    us = (time.process_time() - began) / sum(map(len, months)) * 1e6
+    began = time.process_time()
+    for line, record in records:
+        watch.add(
+            line,
+            outline(
+                orjson.loads(record),
+                around,
+                lambda number: plan.classify_canonical(plan.canonical(number)).number_class,
+            ),
+        )
+    us = (time.process_time() - began) / len(records) * 1e6
     sizes = []
     for month in months[: len(HONEST)]:
         gc.collect()
@@ -162,7 +199,7 @@ def main() -> int:
     options = parser.parse_args()
     is_met = report(options.lines, SCALES[options.parameters], options.seed)
     us, usual, greatest = cost(2, options.seed)
-    print(f"{us:.0f} µs CPU a call to be looked at; a line takes {usual / 1024:.1f} KB, "
+    print(f"{us:.0f} µs CPU from a call's record to all detectors' word; a line takes {usual / 1024:.1f} KB, "
           f"{greatest / 1024:.1f} KB at most: 100,000 lines {usual * 1e5 / 2**30:.1f} GB")  # fmt: skip
     return 0 if is_met else 1
 
