@@ -23,6 +23,7 @@ _RECENT = 16
 _RANGE_DIGITS = 8  # + and seven digits: country and the block behind it
 _DURATIONS = 64
 _TOGETHER = 6
+_SPANS = 4
 
 
 class Hour:
@@ -85,7 +86,7 @@ class Hour:
 class Day:
     """One calendar day of the account."""
 
-    __slots__ = ("_callees", "_conferred_until", "_durations", "_faxed", "_free_at", "_lately",
+    __slots__ = ("_callees", "_conferred", "_durations", "_faxed", "_free_at", "_lately",
                  "answered", "attempts", "brief", "busy_ms", "cancelled", "conference_ms", "day",
                  "fax", "inbound", "longest_ms", "misplaced", "new", "quick", "short_gaps",
                  "silent", "talk_ms", "unknown")  # fmt: skip
@@ -101,7 +102,7 @@ class Day:
         self._durations: dict[int, int] = {}
         self._free_at: int | None = None
         self._lately: list[tuple[int, int]] = []
-        self._conferred_until = 0
+        self._conferred: list[tuple[int, int]] = []
 
     @property
     def distinct(self) -> int:
@@ -147,22 +148,33 @@ class Day:
     def _confer(self, call: Call) -> None:
         """Count the time with three parties or more (D7): known, or that of calls that are up together.
 
-        A call that waits is up too; that is little, and a conference all day isn't. What three calls have
-        in common counts once.
+        A call that waits is up too; that is little, and a conference all day isn't. What several calls
+        have in common counts once.
         """
         if not call.answered:
             return
-        spans = [(call.ended_at - call.duration_ms, call.ended_at)]
-        if call.parties <= 2:
-            begun, ended = spans[0]
-            spans = sorted((max(begun, start), min(ended, end)) for start, end in self._lately)
-            self._lately = [*self._lately[1 - _TOGETHER :], (begun, ended)]
-        together = 0
-        for start, end in spans:
-            together += max(0, end - max(start, self._conferred_until))
-            self._conferred_until = max(self._conferred_until, end if end > start else 0)
-        self.conference_ms += together
-        self.longest_ms = max(self.longest_ms, together)
+        begun, ended = call.ended_at - call.duration_ms, call.ended_at
+        if call.parties > 2:
+            self._together(begun, ended)
+            return
+        for start, end in self._lately:
+            if end > begun:
+                self._together(max(begun, start), end)
+        self._lately = [*self._lately[1 - _TOGETHER :], (begun, ended)]
+
+    def _together(self, start: int, end: int) -> None:
+        """Join a time of conference to those before: what is new of it counts."""
+        apart = []
+        self.conference_ms += end - start
+        for low, high in self._conferred:
+            common = min(high, end) - max(low, start)
+            if common < 0:
+                apart.append((low, high))
+                continue
+            self.conference_ms -= common
+            start, end = min(low, start), max(high, end)
+        self._conferred = [*apart[1 - _SPANS :], (start, end)]
+        self.longest_ms = max(self.longest_ms, end - start)
 
     def _pace(self, call: Call) -> None:
         if self._free_at is not None and 0 <= call.at - self._free_at <= GAP_MS:

@@ -7,7 +7,7 @@ Each step stays on file, the customer is told, and live calls end where the conf
 emergency call never does.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import date
 from typing import Any, Final, Protocol
@@ -57,8 +57,16 @@ class ContractRows(Protocol):
 class Contract:
     """Over one exchange."""
 
-    def __init__(self, exchange: Exchange, acts: Acts, rows: ContractRows) -> None:
+    def __init__(
+        self,
+        exchange: Exchange,
+        acts: Acts,
+        rows: ContractRows,
+        ask_location: Callable[[str, str], None] = lambda line, why: None,
+    ) -> None:
+        """`ask_location` has a customer confirm a line's address again, and why."""
         self._exchange = exchange
+        self._ask_location = ask_location
         self._acts = acts
         self._contracts = acts.contracts
         self._rows = rows
@@ -227,6 +235,8 @@ class Contract:
         before = self._contracts.file(line.id).before_theft
         if name == "replaced" and before is not None and before[0] is not LineState.ACTIVE:
             row = replace(row, to=before[0], clause=before[1])
+        if name == "replaced":
+            self._ask_location(line.id, "new hardware")  # 2(c)
         return self._acts.put(line, name, row, word)
 
     def _on_file(self, line: Line, args: Args) -> tuple[OnFile, list[Paper]]:

@@ -30,6 +30,7 @@ def day_of(*spans: tuple[int, int], parties: int = 2) -> Day:
         (((0, 60), (0, 60)), 60),
         (((0, 60), (0, 60), (0, 60)), 60),  # three in common count once
         (((0, 60), (5, 10), (20, 30)), 15),
+        (((0, 570), (0, 570), (100, 102), (200, 203), (540, 550)), 570),  # and calls meanwhile
         ((), 0),
     ],
 )

@@ -56,7 +56,10 @@ class Desk:
         self.lives = LineLives(self.exchange, demo().snapshot)
         self.contracts = Contracts(self.exchange.outbox)
         acts = Acts(self.exchange, self.lives, self.contracts, self.perform, ContractSettings)
-        self.contract = Contract(self.exchange, acts, Rows())
+        self.asked: list[tuple[str, str]] = []
+        self.contract = Contract(
+            self.exchange, acts, Rows(), lambda line, why: self.asked.append((line, why))
+        )
         self.accounts = Accounts(self.exchange, acts)
 
     def go_to(self, day: date) -> None:
@@ -371,6 +374,7 @@ def test_stolen_hardware_is_replaced_and_the_line_is_what_it_was() -> None:
     desk = Desk()
     assert desk.do("stolen", asked_by="customer")["ground"] == "2(b)"
     assert desk.do("resume")["state"] == "active"
+    assert desk.asked == [("101", "new hardware")], "where does it stand?"
     desk.do("suspend", ground="2(k)(a)")
     desk.do("stolen")
     desk.restart()
