@@ -23,7 +23,7 @@ class Note(StrEnum):
     LEAVING = "leaving"  # a termination that takes effect later: 2(l)(i), 2(m)
     WITHDRAWN = "withdrawn"  # and doesn't, after all
     ACCEPTED = "accepted"  # an account's acceptance of a version of the terms
-    LIVED_ON = "reappeared"  # stolen hardware showed itself
+    PER_MINUTE = "per_minute"  # the plan changed, after a case: 3(a)
 
 
 # The clause of each note, for the audit.
@@ -34,7 +34,7 @@ CLAUSES: Mapping[Note, str] = {
     Note.LEAVING: "2(l)",
     Note.WITHDRAWN: "2(l)",
     Note.ACCEPTED: "5",
-    Note.LIVED_ON: "2(b)",
+    Note.PER_MINUTE: "3(a)",
 }
 
 
@@ -53,7 +53,8 @@ class File:
     """One line's. Times are UTC milliseconds, None for what has not happened.
 
     `ended_at` and `number`: the contract ended, and the number that it had then. `before_theft`: the
-    state and ground that a stolen line goes back to with new hardware.
+    state and ground that a stolen line goes back to with new hardware. `is_per_minute`: the plan was
+    changed, which it is only once and forward.
     """
 
     warned_at: int | None = None
@@ -63,6 +64,7 @@ class File:
     ended_at: int | None = None
     number: str = ""
     before_theft: tuple[LineState, str] | None = None
+    is_per_minute: bool = False
 
     def after_note(self, note: str, at: int, until: int | None, way: str = "") -> "File":
         """The file with one more note; `until` is a cure date, or when a termination takes effect."""
@@ -78,6 +80,8 @@ class File:
                 return replace(self, leaving=Leaving(way, at, until))
             case Note.WITHDRAWN:
                 return replace(self, leaving=None)
+            case Note.PER_MINUTE:
+                return replace(self, is_per_minute=True)
         return self
 
     def after_change(

@@ -58,7 +58,7 @@ from switch.transaction.timings import Timings
 from switch.transport.certificate import client_context, server_context
 from switch.trunk import consistency as trunk_consistency
 from switch.trunk.settings import EmergencySettings, TrunkSettings
-from switch.usage.settings import UsageSettings
+from switch.usage.settings import TariffSettings, UsageSettings
 
 FILE_NAME = "vigie.toml"
 OVERRIDE_KEY = "1"  # the announcement says so
@@ -82,6 +82,7 @@ class Settings(Section):
     notice: NoticeSettings = NoticeSettings()
     networks: NetworksSettings = NetworksSettings()
     demo: DemoSettings = DemoSettings()
+    tariffs: tuple[TariffSettings, ...] = Field(default=(), alias="tariff")
     trunks: tuple[TrunkSettings, ...] = Field(default=(), alias="trunk")
     routes: tuple[RouteSection, ...] = Field(default=(), alias="route")
     accounts: tuple[AccountSettings, ...] = Field(default=(), alias="account")

@@ -7,18 +7,18 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
-from switch import config as configuration
-from switch.app.compose import build_exchange, psap_routes
+from switch.app.compose import build_exchange, psap_routes, tariffs_of
 from switch.app.encryption import Encryption
 from switch.app.gather import Gather, without_crossings
 from switch.app.names import Names, resolver
 from switch.app.readbacks import ReadBacks
-from switch.app.reload import Reload
+from switch.app.reload import Reload, read_files
 from switch.app.restart import Kept, go_on, restated
 from switch.auth.nonce_key import nonce_key
 from switch.call.exchange import NoAnnouncer
 from switch.clock import boottime, wall
 from switch.config import Configuration
+from switch.console.bills import Bills
 from switch.console.cases import Cases
 from switch.console.commands import UseCase
 from switch.console.configuration import use_cases as configuration_use_cases
@@ -51,7 +51,6 @@ from switch.store.upkeep import Upkeep
 from switch.store.writer import Writer
 from switch.terms.ladders import Ladders
 from switch.terms.watching import Watching
-from switch.toml import Problem
 from switch.transport.stream import StreamTransport
 from switch.transport.udp import UdpTransport
 
@@ -109,6 +108,7 @@ class Switch:
             self.ladders,
             CaseReader(self.reader),
             lambda line: self.watching.watch.alerts(line),  # noqa: PLW0108 (made below)
+            lambda line, case, by: self.use_cases.acts.change_plan(line, case, by),  # noqa: PLW0108
         )
         self.driver = Driver(
             self.core,
@@ -296,8 +296,10 @@ class Switch:
         trial = EmergencyTest(
             self.exchange, self.driver.perform, lambda: len(pool.pids()) if pool else 0
         )
+        bills = Bills(self.exchange, self.reader, lambda: tariffs_of(self.reload.found.settings))
         return {
             **self.use_cases.table(),
+            **bills.table(),
             **self.cases.table(),
             **self.psap_routes.table(),
             **trial.table(),
@@ -396,13 +398,3 @@ class Switch:
             "config_last_reload_successful": {(): float(self.reload.has_succeeded)},
             "config_last_reload_timestamp_seconds": {(): self.reload.applied_at},
         }
-
-
-async def read_files(path: Path) -> tuple[Configuration, list[Problem], int]:
-    """The files as they are now: what they say, what the plan's own tests say, and their number."""
-
-    def read() -> tuple[Configuration, list[Problem], int]:
-        found = configuration.load(path)
-        return found, found.plan.run_tests(), len(found.plan.tests)
-
-    return await asyncio.to_thread(read)

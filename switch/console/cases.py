@@ -58,8 +58,10 @@ class Cases:
         ladders: Ladders,
         rows: CaseRows,
         alerts: Callable[[str], Sequence[Alert]] = lambda line: (),
+        change_plan: Callable[[str, str, str], None] = lambda line, case, by: None,
     ) -> None:
-        """`alerts` are the detectors' that stand for a line."""
+        """`alerts` are the detectors' that stand for a line; `change_plan` takes (line, case, by)."""
+        self._change_plan = change_plan
         self._exchange = exchange
         self._ladders = ladders
         self._rows = rows
@@ -128,6 +130,8 @@ class Cases:
             raise CommandRefused("unknown_case", f"there is no open case {name}") from None
         except NotAllowedError as error:
             raise CommandRefused("not_allowed", str(error)) from None
+        if step.ladder.rung is Rung.PER_MINUTE and step.ladder.line in self._exchange.facts.lines:
+            self._change_plan(step.ladder.line, step.ladder.id, by)
         return _brief(step, self._account(step))
 
     async def meet_deadlines(self) -> None:

@@ -23,7 +23,7 @@ call.hangup       {call_id} -> {call_id, state}; an emergency call is refused (s
 cdr.list          {line?, since?, until?, limit?} -> [cdr], the fields of `Cdr`; since and until bound
                   `end`; the newest 1,000 unless limit says otherwise (0 = all)
 line.list         {} -> [{line, number, account, state, location, registered, used_ms, threshold_ms}]
-line.show         {line} -> {line, number, account, state, ground, site, location, permissions,
+line.show         {line} -> {line, number, account, state, ground, plan, site, location, permissions,
                   contacts [str], whereabouts {place, abroad, moved_in_fr, declared, device_report,
                   networks}, usage {as usage.show}, origins {key: "file:line" or "store"}}
 account.list      {} -> [{account, name, email, lines, billing_starts, terms}]
@@ -58,6 +58,9 @@ usage.show        {line} -> {line, cycle {n, start, end}, used_ms, live_ms, adju
                   threshold_ms, crossed [int], state}; adjusted_ms is the part of corrections
 usage.adjust      {line, ms (may be negative), reason, by?} -> {id, line, cycle, ms, reason, by, used_ms};
                   a sum below 0 is refused (slug below_zero)
+usage.rate        {line, since?, until?, back?} -> {line, back, classes [{class, calls, counted_ms, rated_s,
+                  euros}], euros, without_tariff [class]}; the per-minute plan's calls that ended in the
+                  span; back true: all plans', of a terminated line only (not_allowed)
 usage.corrections {line} -> [{at, line, cycle, ms, reason, by, id}]
 emergency.log     {line?, since?, until?} -> [{call_id, at, line, dialled, class, level, verdict,
                   insee, address_version, attempts [{trunk, profile, status, ms}]}]
@@ -177,6 +180,7 @@ COMMANDS: Mapping[str, Command] = {
         _command("line.locations", "line", offline=True),
         _command("usage.show", "line", offline=True),
         _command("usage.adjust", "line ms reason", "by"),
+        _command("usage.rate", "line", "since until back", offline=True),
         _command("usage.corrections", "line", offline=True),
         _command("emergency.report", offline=True),
         _command("emergency.feed", optional="since by"),

@@ -10,7 +10,7 @@ from typing import Final
 
 from policy.model import LineState
 from policy.on_file import CLAUSES, File, Leaving, Note
-from policy.transitions import Transition
+from policy.transitions import Actor, Transition
 from switch.call.exchange import Exchange
 from switch.clock import boottime
 from switch.console.line_life import LineLives
@@ -74,6 +74,13 @@ class Acts:
         """Put something on file that changes no state; `until` is a day that follows from it."""
         step = self._step(line, name.value, CLAUSES[name], at, word)
         self.contracts.take(replace(step, until=until, notice=notice))
+
+    def change_plan(self, line_id: str, case: str, by: str) -> None:
+        """A person approved the per-minute plan: it holds for calls that are answered from now on."""
+        line = self._exchange.facts.lines[line_id]
+        word = Word(Actor.PERSON, by, f"case {case}")
+        self.file(line, Note.PER_MINUTE, self.now_ms(), word)
+        self._lives.bill_by_the_minute(line_id)
 
     def leave(
         self, line: Line, way: str, row: Transition, effective: int, word: Word

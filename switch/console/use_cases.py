@@ -60,7 +60,7 @@ class UseCases:
         self.lives = LineLives(exchange, rebuild)
         self.places = Places(exchange, self.lives, reader, perform)
         self.contracts = Contracts(exchange.outbox)
-        acts = Acts(exchange, self.lives, self.contracts, perform, contract_settings)
+        self.acts = acts = Acts(exchange, self.lives, self.contracts, perform, contract_settings)
         steps = ContractReader(reader)
         self.contract = Contract(exchange, acts, steps, self.places.ask_again)
         self._accounts = Accounts(exchange, acts)
@@ -230,6 +230,7 @@ class UseCases:
             "account": line.account,
             "state": line.state.value,
             "ground": line.policy.ground,
+            "plan": line.plan,
             "site": line.site,
             "location": None if place is None else self.places.shown(line.id),
             "permissions": sorted(str(each) for each in line.policy.permissions),
@@ -285,6 +286,8 @@ async def _read(query: Awaitable[T]) -> T:
 def _owned(life: LineLife) -> dict[str, str]:
     """What of a line comes from the store, and no longer from the file."""
     owned = {} if life.state is None else {"state": "store", "ground": "store"}
+    if life.plan is not None:
+        owned["plan"] = "store"
     if life.is_located:
         owned["location"] = "store"
         if life.registered is not None and life.registered.site != life.registered.filed_site:

@@ -135,6 +135,10 @@ class Contracts:
         """Whether anything was ever done about a line."""
         return line in self._files
 
+    def per_minute(self) -> list[str]:
+        """The lines whose plan was changed to the per-minute one."""
+        return [line for line, file in self._files.items() if file.is_per_minute]
+
     def due(self, at: int) -> list[tuple[str, File]]:
         """The lines whose termination takes effect by now."""
         return [

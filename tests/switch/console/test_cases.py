@@ -120,6 +120,18 @@ def test_the_plan_changes_only_when_a_person_says_so() -> None:
         desk.do("decide", decision="forgive")
 
 
+def test_an_approval_changes_the_plan_of_calls_that_are_answered_later() -> None:
+    desk = Desk()
+    changed: list[tuple[str, str, str]] = []
+    desk.cases = Cases(
+        desk.exchange, desk.ladders, desk.rows, change_plan=lambda *each: changed.append(each)
+    )
+    desk.do("decide", decision="notify")
+    desk.after(8)
+    desk.do("decide", decision="approve")
+    assert changed == [("101", "101-4", "claire")]
+
+
 def test_a_case_in_sentences() -> None:
     desk = Desk()
     desk.do("decide", decision="notify")

@@ -56,6 +56,7 @@ class Desk:
         self.lives = LineLives(self.exchange, demo().snapshot)
         self.contracts = Contracts(self.exchange.outbox)
         acts = Acts(self.exchange, self.lives, self.contracts, self.perform, ContractSettings)
+        self.acts = acts
         self.asked: list[tuple[str, str]] = []
         self.contract = Contract(
             self.exchange, acts, Rows(), lambda line, why: self.asked.append((line, why))
@@ -365,6 +366,22 @@ def test_the_switch_bars_for_fraud_by_its_own_row_only() -> None:
     assert (desk.steps[0]["actor"], desk.steps[0]["clause"]) == ("switch", "2(k)(e)")
     assert desk.kinds == ["fraud_hold"]
     assert desk.do("resume")["state"] == "active"
+
+
+def test_the_per_minute_plan_is_kept_for_good() -> None:
+    desk = Desk()
+    acts = desk.acts
+    assert desk.exchange.facts.lines["101"].plan == "unlimited"
+    acts.change_plan("101", "101-4", "claire")
+    assert desk.exchange.facts.lines["101"].plan == "per_minute"
+    [step] = desk.steps
+    assert (step["name"], step["clause"], step["because"]) == ("per_minute", "3(a)", "case 101-4")
+    desk.restart()
+    desk.lives.bill_by_the_minute(*desk.contracts.per_minute())
+    desk.do("suspend", ground="2(k)(a)")
+    desk.do("resume")
+    assert desk.exchange.facts.lines["101"].plan == "per_minute"
+    assert desk.exchange.facts.lines["102"].plan == "unlimited"
 
 
 # -- theft and tampering -------------------------------------------------------------------------------
