@@ -50,6 +50,9 @@ class StateRule:
 
 
 STATES: Mapping[LineState, StateRule] = {
+    LineState.PENDING: StateRule(
+        None, Refusal("not_activated", "1(d)", "not_activated", "the line is not activated yet")
+    ),
     LineState.SUSPENDED: StateRule(
         None, Refusal("suspended", "2(k)", "suspended", "the line is suspended")
     ),
@@ -65,7 +68,7 @@ STATES: Mapping[LineState, StateRule] = {
 }
 # No credentials any more: nothing is routed, not even an emergency call.
 DEAD: Mapping[LineState, Refusal] = {
-    LineState.TERMINATED: Refusal("terminated", "2(l)", "", "the contract has ended"),
+    LineState.TERMINATED: Refusal("terminated", "2(l)", "terminated", "the contract has ended"),
     LineState.STOLEN: Refusal("stolen", "2(b)", "", "the hardware was reported stolen"),
 }
 NOT_PERMITTED: Mapping[NumberClass, Refusal] = {

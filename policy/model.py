@@ -37,8 +37,9 @@ class Action(StrEnum):
 
 
 class LineState(StrEnum):
-    """Where a line stands in its contract (terms 2(k)–2(m))."""
+    """Where a line stands in its contract (terms 1(d), 2(k)–2(m)); pending = not activated yet."""
 
+    PENDING = "pending"
     ACTIVE = "active"
     SUSPENDED = "suspended"
     UNPAID = "unpaid"

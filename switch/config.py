@@ -52,13 +52,13 @@ from switch.settings import Section
 from switch.sip.origin import Proxies
 from switch.sip.settings import SipSettings
 from switch.store.settings import RetentionSettings, StoreSettings
-from switch.terms.settings import AcceptableUseSettings
+from switch.terms.settings import AcceptableUseSettings, ContractSettings
 from switch.toml import ConfigError, Document, Key, Problem
 from switch.transaction.timings import Timings
 from switch.transport.certificate import client_context, server_context
 from switch.trunk import consistency as trunk_consistency
 from switch.trunk.settings import EmergencySettings, TrunkSettings
-from switch.usage.settings import UsageSettings
+from switch.usage.settings import TariffSettings, UsageSettings
 
 FILE_NAME = "vigie.toml"
 OVERRIDE_KEY = "1"  # the announcement says so
@@ -76,11 +76,13 @@ class Settings(Section):
     media: MediaSettings = MediaSettings()
     usage: UsageSettings = UsageSettings()
     acceptable_use: AcceptableUseSettings = AcceptableUseSettings()
+    contract: ContractSettings = ContractSettings()
     retention: RetentionSettings = RetentionSettings()
     store: StoreSettings = StoreSettings()
     notice: NoticeSettings = NoticeSettings()
     networks: NetworksSettings = NetworksSettings()
     demo: DemoSettings = DemoSettings()
+    tariffs: tuple[TariffSettings, ...] = Field(default=(), alias="tariff")
     trunks: tuple[TrunkSettings, ...] = Field(default=(), alias="trunk")
     routes: tuple[RouteSection, ...] = Field(default=(), alias="route")
     accounts: tuple[AccountSettings, ...] = Field(default=(), alias="account")

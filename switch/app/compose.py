@@ -8,7 +8,7 @@ from pathlib import Path
 from switch.auth.authenticator import Authenticator
 from switch.call.exchange import Announcer, CallSettings, Exchange
 from switch.clock import Wheel, boottime, wall
-from switch.config import Configuration
+from switch.config import Configuration, Settings
 from switch.console.psap_routes import PsapRoutes
 from switch.facts.line import LineLife
 from switch.facts.settings import AccountSettings
@@ -26,6 +26,7 @@ from switch.trunk.trunk import Trunks
 from switch.usage.caps import Caps
 from switch.usage.cycle import DAYS_TO_BILLING, Calendar
 from switch.usage.meter import Meters
+from switch.usage.rating import Tariffs
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -131,3 +132,8 @@ def call_settings(found: Configuration) -> CallSettings:
         auth_invite=sip.auth_invite,
         proxies=found.proxies(),
     )
+
+
+def tariffs_of(settings: Settings) -> Tariffs:
+    """The per-minute plan's tariffs by class of number."""
+    return {entry.number_class: entry.tariff() for entry in settings.tariffs}

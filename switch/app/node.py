@@ -7,18 +7,18 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
-from switch import config as configuration
-from switch.app.compose import build_exchange, psap_routes
+from switch.app.compose import build_exchange, psap_routes, tariffs_of
 from switch.app.encryption import Encryption
 from switch.app.gather import Gather, without_crossings
 from switch.app.names import Names, resolver
 from switch.app.readbacks import ReadBacks
-from switch.app.reload import Reload
-from switch.app.restart import go_on, restated
+from switch.app.reload import Reload, read_files
+from switch.app.restart import Kept, go_on, restated
 from switch.auth.nonce_key import nonce_key
 from switch.call.exchange import NoAnnouncer
 from switch.clock import boottime, wall
 from switch.config import Configuration
+from switch.console.bills import Bills
 from switch.console.cases import Cases
 from switch.console.commands import UseCase
 from switch.console.configuration import use_cases as configuration_use_cases
@@ -51,7 +51,6 @@ from switch.store.upkeep import Upkeep
 from switch.store.writer import Writer
 from switch.terms.ladders import Ladders
 from switch.terms.watching import Watching
-from switch.toml import Problem
 from switch.transport.stream import StreamTransport
 from switch.transport.udp import UdpTransport
 
@@ -104,7 +103,13 @@ class Switch:
         self.ladders = Ladders(
             exchange.outbox, self._account_of, found.settings.usage.answer_within_ms
         )
-        self.cases = Cases(exchange, self.ladders, CaseReader(self.reader))
+        self.cases = Cases(
+            exchange,
+            self.ladders,
+            CaseReader(self.reader),
+            lambda line: self.watching.watch.alerts(line),  # noqa: PLW0108 (made below)
+            lambda line, case, by: self.use_cases.acts.change_plan(line, case, by),  # noqa: PLW0108
+        )
         self.driver = Driver(
             self.core,
             exchange.wheel,
@@ -134,8 +139,13 @@ class Switch:
             [f"{kind} {address}" for kind, addresses in listening.items() for address in addresses]
         )
         lives, alarm = self.use_cases.lives, self.observer.alarm
+        kept = self.use_cases.contracts, self.use_cases.disclosures
+        self._kept = Kept(lives, self.ledger, self.ladders, *kept)
         self.watching = Watching(
-            exchange, self.ladders, found.settings.acceptable_use.watch(), lives.change
+            exchange,
+            self.ladders,
+            found.settings.acceptable_use.watch(),
+            self.use_cases.contract.bar_for_fraud,
         )
         self.reload = Reload(
             found,
@@ -149,7 +159,7 @@ class Switch:
         self.upkeep = Upkeep(
             self.journal,
             self.writer,
-            lambda: restated(exchange, lives, self.ledger, self.ladders),
+            lambda: restated(exchange, self._kept),
             alarm=alarm,
         )
         self.retention = Retention(
@@ -175,15 +185,12 @@ class Switch:
         self.psap_routes.load()
         self.udp.open(loop)
         self.streams.open(loop)
-        lives, alarm = self.use_cases.lives, self.observer.alarm
         await go_on(
             self.exchange,
-            lives,
-            self.ledger,
-            self.ladders,
+            self._kept,
             self.journal,
             self.reader,
-            alarm,
+            self.observer.alarm,
             self.node,
         )
         for room in (
@@ -205,6 +212,7 @@ class Switch:
             self.use_cases.lives.swapped = ReadBacks(self.exchange, self.pool.speak).refresh
             self.use_cases.lives.swapped()
         self.use_cases.places.see()
+        self.use_cases.contract.hold_numbers()
         for problem in self.found.misplaced():
             self.observer.alarm("config.misplaced", {"reason": str(problem)})
         self.driver.start(loop, {"UDP": self.udp, "TCP": self.streams, "TLS": self.streams})
@@ -248,6 +256,7 @@ class Switch:
         led to leaves now."""
         self.streams.server_tls = self.encryption.use(self.reload.found)
         self.use_cases.places.see()
+        self.use_cases.contract.hold_numbers()
         self.psap_routes.judge()
         self.driver.perform()
 
@@ -289,8 +298,10 @@ class Switch:
         trial = EmergencyTest(
             self.exchange, self.driver.perform, lambda: len(pool.pids()) if pool else 0
         )
+        bills = Bills(self.exchange, self.reader, lambda: tariffs_of(self.reload.found.settings))
         return {
             **self.use_cases.table(),
+            **bills.table(),
             **self.cases.table(),
             **self.psap_routes.table(),
             **trial.table(),
@@ -319,6 +330,7 @@ class Switch:
             lambda line: self.reload.found.origins(line),  # noqa: PLW0108 (as above)
             listening,
             lambda: self.observer.alarms.standing,
+            lambda: self.reload.found.settings.contract,
         )
 
     def _make_pool(self) -> Pool | None:
@@ -363,6 +375,7 @@ class Switch:
     async def _meet_deadlines(self) -> None:
         while True:
             await self.cases.meet_deadlines()
+            self.use_cases.contract.meet_days()
             self.use_cases.places.remind()
             self.driver.perform()
             await asyncio.sleep(DEADLINES_S)
@@ -387,13 +400,3 @@ class Switch:
             "config_last_reload_successful": {(): float(self.reload.has_succeeded)},
             "config_last_reload_timestamp_seconds": {(): self.reload.applied_at},
         }
-
-
-async def read_files(path: Path) -> tuple[Configuration, list[Problem], int]:
-    """The files as they are now: what they say, what the plan's own tests say, and their number."""
-
-    def read() -> tuple[Configuration, list[Problem], int]:
-        found = configuration.load(path)
-        return found, found.plan.run_tests(), len(found.plan.tests)
-
-    return await asyncio.to_thread(read)

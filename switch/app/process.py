@@ -10,10 +10,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from switch import config as configuration
-from switch.app.compose import build_exchange, psap_routes
-from switch.app.node import Switch, read_files
+from switch.app.compose import build_exchange, psap_routes, tariffs_of
+from switch.app.node import Switch
+from switch.app.reload import read_files
 from switch.call.exchange import NoAnnouncer
 from switch.config import Configuration
+from switch.console.bills import Bills
 from switch.console.commands import COMMANDS, Args, CommandRefused, UseCase
 from switch.console.configuration import check_errors
 from switch.console.configuration import use_cases as configuration_use_cases
@@ -98,8 +100,19 @@ def offline(config: Path, data: Path) -> Mapping[str, UseCase]:
         return _unreadable(error)
     exchange = build_exchange(found, {}, NoAnnouncer(), {}, secrets.token_bytes(32))
     reader = Reader(found.settings.store.database(sqlite_url(data / "vigie.sqlite")))
-    cases = UseCases(exchange, found.snapshot, reader, lambda: None, found.origins, [])
-    cases.lives.restore(asyncio.run(recall(reader, 0, 0)).lives)
+    cases = UseCases(
+        exchange,
+        found.snapshot,
+        reader,
+        lambda: None,
+        found.origins,
+        [],
+    )
+    known = asyncio.run(recall(reader, 0, 0))
+    cases.lives.restore(known.lives)
+    cases.contracts.restore(known.contracts)
+    cases.lives.bill_by_the_minute(*cases.contracts.per_minute())
+    cases.disclosures.restore(known.disclosures)
     reading = configuration_use_cases(
         lambda: found, lambda: read_files(config), refuse, refuse, lambda: cases.lives.lives
     )
@@ -107,6 +120,7 @@ def offline(config: Path, data: Path) -> Mapping[str, UseCase]:
     routes.load()
     return {
         **cases.table(),
+        **Bills(exchange, reader, lambda: tariffs_of(found.settings)).table(),
         "usage.show": cases.minutes.show_stored,
         **routes.table(),
         **reading,

@@ -23,7 +23,7 @@ from switch.console.line_life import LineLives
 from switch.facts.snapshot import Snapshot
 from switch.store.alarm import Alarm
 from switch.store.configurations import Configurations
-from switch.toml import ConfigError
+from switch.toml import ConfigError, Problem
 from switch.trunk.build import build_trunk
 from switch.trunk.trunk import Trunk, Trunks
 
@@ -195,3 +195,13 @@ def _with_lines_of_calls(facts: Snapshot, exchange: Exchange) -> Snapshot:
     gone = {line: replace(old.lines[line], ha1={}) for line in talking}
     accounts = {line.account: old.accounts[line.account] for line in gone.values()}
     return replace(facts, lines={**facts.lines, **gone}, accounts={**accounts, **facts.accounts})
+
+
+async def read_files(path: Path) -> tuple[Configuration, list[Problem], int]:
+    """The files as they are now: what they say, what the plan's own tests say, and their number."""
+
+    def read() -> tuple[Configuration, list[Problem], int]:
+        found = configuration.load(path)
+        return found, found.plan.run_tests(), len(found.plan.tests)
+
+    return await asyncio.to_thread(read)

@@ -160,6 +160,8 @@ def on_updated(call: "Call", leg: Leg, event: Updated, now: float) -> None:
     if call.is_emergency and event.status < 300 and event.body is not None:
         event = event._replace(body=_fitting(call, leg, other, event.body))
     offers.answer(other, event, now)
+    if event.status < 300 and event.body is not None and other.in_body is not None:
+        call.record.agreed(other.in_body.content, event.body.content)
     if event.status < 300 and call.state is CallState.CONNECTED:
         call.note(refreshed_record(call, leg))
         call.note(refreshed_record(call, other))

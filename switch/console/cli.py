@@ -5,10 +5,12 @@ from typing import Annotated
 import typer
 
 from switch.console import (
+    account,
     call,
     case,
     cdr,
     config,
+    disclosure,
     doctor,
     drain,
     emergency,
@@ -42,10 +44,12 @@ def build(demo: typer.Typer) -> typer.Typer:
         ("reg", reg.app),
         ("call", call.app),
         ("cdr", cdr.app),
+        ("account", account.app),
         ("line", line.app),
         ("usage", usage.app),
         ("notice", notice.app),
         ("case", case.app),
+        ("disclosure", disclosure.app),
         ("emergency", emergency.app),
         ("config", config.app),
         ("drain", drain.app),

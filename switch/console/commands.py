@@ -21,18 +21,32 @@ call.show         {call_id} -> the same, and legs [{leg, line or trunk, sip_call
 call.hangup       {call_id} -> {call_id, state}; an emergency call is refused (slug emergency)
                   unless args has force true
 cdr.list          {line?, since?, until?, limit?} -> [cdr], the fields of `Cdr`; since and until bound
-                  `end`
+                  `end`; the newest 1,000 unless limit says otherwise (0 = all)
 line.list         {} -> [{line, number, account, state, location, registered, used_ms, threshold_ms}]
-line.show         {line} -> {line, number, account, state, ground, site, location, permissions,
+line.show         {line} -> {line, number, account, state, ground, plan, site, location, permissions,
                   contacts [str], whereabouts {place, abroad, moved_in_fr, declared, device_report,
                   networks}, usage {as usage.show}, origins {key: "file:line" or "store"}}
-line.suspend      {line, ground, warned?, by?} -> {line, state, ground, since}; ground cites the clause,
-                  "2(k)(a)", or "4(e)" with the date of a warning; a line in that state already is
-                  refused (slug unchanged)
-line.resume       {line, by?} -> the same
-line.terminate    {line, ground?, way?, noticed?, warned?, cure_by?, by?} -> the same; way is one of
-                  policy.transitions, dates are YYYY-MM-DD; what the terms don't allow is not_allowed
-line.rio          {line} -> {line, number, rio, state}
+account.list      {} -> [{account, name, email, lines, billing_starts, terms}]
+account.show      {account} -> {account, name, email, time_zone, activation_requested, billing_starts,
+                  cycle {n, start, end}, terms {version, accepted_at, by, how}, lines [{line, number,
+                  state, ground, ends?, warned_at?, cure_by?}]}
+account.accept    {account, version, hash, by, source?} -> {account, terms}; hash: SHA-256 of the text
+line.activate     {line, because?, by?} -> {line, state, ground, since, ends? {way, told_at, effective_at},
+                  warned_at?, cure_by?}; without terms, location, mail or a free number: not_allowed
+line.suspend      {line, ground, warned?, asked_by?, because?, by?} -> the same; ground cites the clause,
+                  "2(k)(a)", "2(i)", or "4(e)" with a warning on file or the date of one; a line in
+                  that state already is refused (slug unchanged)
+line.resume       {line, because?, by?} -> the same
+line.terminate    {line, ground?, way?, noticed?, warned?, cure_by?, asked_by?, because?, by?} -> the same;
+                  way is one of policy.transitions, dates are YYYY-MM-DD; one with notice is told now and
+                  takes effect on its day; what the terms don't allow is refused (not_allowed)
+line.warn         {line, about ("unpaid" or "breach"), cure_by?, because?, by?} -> the same
+line.settle       {line, because?, by?} -> the same; warnings and notices on file serve no more
+line.withdraw     {line, because?, by?} -> the same; takes a termination back before its day
+line.stolen       {line, asked_by?, because?, by?} -> the same
+line.history      {line} -> [{at, line, account, name, actor, by, clause, because, before, to, until, way,
+                  notice}]: every step, oldest first
+line.rio          {line, check?} -> {line, number, rio, state, fits?}; fits tells of a RIO to check
 line.locate       {line, site? | insee? | none?, civic? {element: text}, why?, by?} -> {line, state, version,
                   insee, civic, address, site, source, at, by, why, confirmed_at, confirmed_by, reminded
                   [day], warnings [str]}; an address that doesn't fit its code is refused (invalid_address)
@@ -44,6 +58,9 @@ usage.show        {line} -> {line, cycle {n, start, end}, used_ms, live_ms, adju
                   threshold_ms, crossed [int], state}; adjusted_ms is the part of corrections
 usage.adjust      {line, ms (may be negative), reason, by?} -> {id, line, cycle, ms, reason, by, used_ms};
                   a sum below 0 is refused (slug below_zero)
+usage.rate        {line, since?, until?, back?} -> {line, back, classes [{class, calls, counted_ms, rated_s,
+                  euros}], euros, without_tariff [class]}; the per-minute plan's calls that ended in the
+                  span; back true: all plans', of a terminated line only (not_allowed)
 usage.corrections {line} -> [{at, line, cycle, ms, reason, by, id}]
 emergency.log     {line?, since?, until?} -> [{call_id, at, line, dialled, class, level, verdict,
                   insee, address_version, attempts [{trunk, profile, status, ms}]}]
@@ -68,8 +85,9 @@ emergency.routes.show    {} -> {version, digest, imported_at, by, source, kept [
                   check tells}; {number, insee} -> {version, number, insee, long_number}
 case.list         {line?} -> [{case, line, account, cycle, rung, since, deadline, next}]: open ones
 case.show         {case} -> the same, and contacted, usage_normal, used_ms, last_7_days_ms, threshold_ms,
-                  may_decide [str], steps [{at, rung, happening, by, clause, because}], calls [{call_id,
-                  start, direction, src, dst, counted_ms}]
+                  may_decide [str], steps [{at, rung, happening, by, clause, because}], features [{at,
+                  detector, use, level, values, calls, looks_like}], calls [{call_id, start, direction,
+                  src, dst, counted_ms}], notices [{at, kind, percentage, audience, channel, state}]
 case.decide       {case, decision, by, because?} -> the same as case.list shows; decision: notify,
                   contacted, dismiss, approve, terminate; one that doesn't apply is refused (not_allowed)
 emergency.report  {} -> {at, lines, ready, feed_version, without_address, unconfirmed, moved,
@@ -78,6 +96,12 @@ emergency.feed    {since?, by?} -> {version, hash, at, since, changed, rows [{op
                   ...}]}: the whole feed, or what changed after a version
 emergency.feed_ack {version, lines? | answers [{number, version, accepted, reason?}], by?} ->
                   {accepted, refused, stale, unknown [number]}
+disclosure.list   {} -> [{id, at, did, by, because, seal, line, since, until, classes, ground, reference,
+                  asked_by, stage, approved_by}]: the last step of each request
+disclosure.request {line, since, until, classes "identity,traffic,location", ground, reference, by} -> one
+disclosure.approve {id, by, because?} -> one; who asked can't, and nobody twice (not_allowed)
+disclosure.refuse {id, by, because?} -> one
+disclosure.export {id, by} -> {id, seal, text}; once, after two approvals; seal is the text's SHA-256
 notice.list       {line?} -> [{at, line, account, kind, percentage, clause, channel, state}]
 config.check      {} -> {errors [{file, line, key, message}], warnings [the same], tests {passed,
                   failed [the same]}}; never refuses
@@ -137,16 +161,26 @@ COMMANDS: Mapping[str, Command] = {
         _command("cdr.list", optional="line since until limit", offline=True, records=True),
         _command("line.list", offline=True),
         _command("line.show", "line", offline=True),
-        _command("line.suspend", "line ground", "warned by"),
-        _command("line.resume", "line", "by"),
-        _command("line.terminate", "line", "ground way noticed warned cure_by by"),
-        _command("line.rio", "line"),
+        _command("account.list", offline=True),
+        _command("account.show", "account", offline=True),
+        _command("account.accept", "account version hash by", "source"),
+        _command("line.activate", "line", "because by"),
+        _command("line.suspend", "line ground", "warned asked_by because by"),
+        _command("line.resume", "line", "because by"),
+        _command("line.terminate", "line", "ground way noticed warned cure_by asked_by because by"),
+        _command("line.warn", "line about", "cure_by because by"),
+        _command("line.settle", "line", "because by"),
+        _command("line.withdraw", "line", "because by"),
+        _command("line.stolen", "line", "asked_by because by"),
+        _command("line.history", "line", offline=True, records=True),
+        _command("line.rio", "line", "check"),
         _command("line.declare", "line", "country until clear by"),
         _command("line.locate", "line", "site insee civic none why by"),
         _command("line.confirm", "line", "by"),
         _command("line.locations", "line", offline=True, records=True),
         _command("usage.show", "line", offline=True),
         _command("usage.adjust", "line ms reason", "by"),
+        _command("usage.rate", "line", "since until back", offline=True, records=True),
         _command("usage.corrections", "line", offline=True, records=True),
         _command("emergency.report", offline=True),
         _command("emergency.feed", optional="since by"),
@@ -163,6 +197,11 @@ COMMANDS: Mapping[str, Command] = {
         _command("case.list", optional="line", records=True),
         _command("case.show", "case", records=True),
         _command("case.decide", "case decision by", "because"),
+        _command("disclosure.list", offline=True, records=True),
+        _command("disclosure.request", "line since until classes ground reference by"),
+        _command("disclosure.approve", "id by", "because"),
+        _command("disclosure.refuse", "id by", "because"),
+        _command("disclosure.export", "id by"),
         _command("notice.list", optional="line", offline=True, records=True),
         _command("config.check", offline=True, local=True),
         _command("config.diff"),

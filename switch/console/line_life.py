@@ -71,6 +71,14 @@ class LineLives:
         if state in (LineState.TERMINATED, LineState.STOLEN):
             self._exchange.registrar.remove(line)
 
+    def bill_by_the_minute(self, *lines: str) -> None:
+        """Lines whose plan was changed (3(a)); what is on file of their contracts says so for good."""
+        known = [line for line in lines if line in self._exchange.facts.lines]
+        for line in lines:
+            self.lives[line] = replace(self.lives.get(line, UNCHANGED), plan="per_minute")
+        if known:
+            self.renew(*known)
+
     def register(self, registered: Registered) -> None:
         """Keep a version of a line's location for good; `renew` puts it in force."""
         self._keep_location(self.locations.keep(registered))

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from switch.console import show
 from switch.console.desk import DEFAULT_DATA, DEMO_CONFIG, Config, Data, Desk, Json
+from switch.console.explain import utc_ms
 from switch.console.person import By, person
 
 app = typer.Typer(help="Minutes against the fair-use threshold.", no_args_is_help=True)
@@ -59,6 +60,36 @@ def adjust(
     desk = Desk.of(context, config, data, as_json)
     item = desk.ask_object("usage.adjust", line=line, ms=ms, reason=reason, by=by or person())
     show.json(item) if as_json else show.pairs(item)
+
+
+@app.command("rate")
+def rate(
+    context: typer.Context,
+    line: Annotated[str, typer.Argument(help="The line's id.")],
+    since: Annotated[str | None, typer.Option("--since", help="UTC ms or ISO 8601.")] = None,
+    until: Annotated[str | None, typer.Option("--until", help="UTC ms or ISO 8601.")] = None,
+    back: Annotated[
+        bool, typer.Option("--back", help="Whatever the plan was: of an ended contract only.")
+    ] = False,
+    config: Config = DEMO_CONFIG,
+    data: Data = DEFAULT_DATA,
+    as_json: Json = False,
+) -> None:
+    """Rate a line's calls of the per-minute plan, before VAT, by class of number."""
+    desk = Desk.of(context, config, data, as_json)
+    try:
+        span = [None if each is None else utc_ms(each) for each in (since, until)]
+    except ValueError as error:
+        desk.refuse("bad_args", str(error))
+    item = desk.ask_object("usage.rate", line=line, since=span[0], until=span[1], back=back or None)
+    if as_json:
+        show.json(item)
+        return
+    classes = ("class", "calls", "counted_ms", "rated_s", "euros")
+    show.table(show.rows(item["classes"]), classes, empty="No call of that plan.")
+    show.out().print(f"[bold]{item['euros']} EUR[/] before VAT")
+    if missing := show.readable("", item["without_tariff"]).replace("-", ""):
+        show.out().print(f"[yellow]without a tariff: {missing}[/]")
 
 
 @app.command("corrections")

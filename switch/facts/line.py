@@ -30,6 +30,7 @@ class LineLife:
     ground: str = ""
     registered: Registered | None = None
     ha1: Mapping[str, str] = field(default_factory=dict, repr=False)
+    plan: Plan | None = None
 
     @property
     def is_located(self) -> bool:
@@ -115,7 +116,7 @@ def build_line(
         caps=settings.caps,
         device_model=settings.device_model,
         ha1=life.ha1 or _ha1_of(settings, realm),
-        plan=settings.plan,
+        plan=life.plan or settings.plan,
     )
 
 
@@ -132,7 +133,8 @@ def relive(line: Line, life: LineLife, places: Mapping[str, model.Location]) -> 
         location=location,
         site_location=places.get(site, line.policy.site_location),
     )
-    return replace(line, site=site, policy=seen, life=life, ha1=life.ha1 or line.ha1)
+    return replace(line, site=site, policy=seen, life=life, ha1=life.ha1 or line.ha1,
+                   plan=life.plan or line.plan)  # fmt: skip
 
 
 def extension_of(settings: LineSettings) -> str:

@@ -31,6 +31,13 @@ class CaseReader:
         rows = await self._reader.rows(select(table).join(newest, match))
         return [{"k": "case", **row} for row in rows]
 
+    async def notices(self, line: str, since: int) -> list[dict[str, Any]]:
+        """Return what was told about a line since then, oldest first."""
+        table = tables.notice.c
+        shown = (table.at, table.kind, table.percentage, table.audience, table.channel, table.state)
+        wanted = select(*shown).where(table.line == line, table.at >= since).order_by(table.at)
+        return await self._reader.rows(wanted)
+
     async def longest_calls(self, line: str, since: int, limit: int) -> list[dict[str, Any]]:
         """Return the calls of a line since then that counted most, most first."""
         cdr = tables.cdr.c

@@ -122,6 +122,8 @@ SINKS: Final[dict[str, Sink]] = {
     "feed_ack": Sink(tables.feed_ack, _of(tables.feed_ack)),
     "notice": Sink(tables.notice, _notice, newest="changed_at"),
     "case": Sink(tables.case_step, _case_step),
+    "disclosure": Sink(tables.disclosure_step, _of(tables.disclosure_step)),
+    "contract": Sink(tables.contract_step, _of(tables.contract_step)),
 }
 
 

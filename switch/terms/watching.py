@@ -22,15 +22,14 @@ from switch.terms.ladders import Ladders
 from switch.terms.outline import Circumstances, outline
 
 CLAUSE: Final = "3(b)"
-GROUND: Final = "2(k)(e)"
 KIND: Final = b'{"k":"cdr"'
 CAPACITY: Final = 50_000
 
-Bar = Callable[[str, LineState, str, str, int], None]
+Bar = Callable[[str, str], object]
 
 
 class Watching:
-    """Over one exchange; `bar` changes a line's state (line, state, ground, by, UTC ms)."""
+    """Over one exchange; `bar` bars what costs money abroad, by (line, why), as 2(k)(e) lets it."""
 
     def __init__(self, exchange: Exchange, ladders: Ladders, settings: Settings, bar: Bar) -> None:
         self._exchange = exchange
@@ -90,7 +89,7 @@ class Watching:
             self._ladders.detect(alert.line, cycle, alert.at, _because(alert))
         known = self._exchange.facts.lines[alert.line]
         if alert.bars and alert.level is Level.HARD and known.state is LineState.ACTIVE:
-            self._bar(alert.line, LineState.FRAUD_HOLD, GROUND, f"vigie {detector.id}", alert.at)
+            self._bar(alert.line, _because(alert))
 
 
 def _subnet(address: str) -> str:

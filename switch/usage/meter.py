@@ -95,7 +95,9 @@ class Meters:
             leg_id, line, direction, at_ms, round(wall * 1000), exempt_reason, counts, cycle, at_ms
         )
         self._legs[leg_id] = leg
-        self._meter(line, cycle).add(leg)
+        meter = self._meter(line, cycle)
+        meter.forget_ended(at_ms)
+        meter.add(leg)
         self._outbox.journal.append(records.started(leg, self._boot))
 
     def confirm(self, leg_id: str) -> None:
@@ -229,8 +231,8 @@ class Meters:
         """Restate the last beat, every total and live leg, for the head of a new segment."""
         if self._beat is not None:
             yield self._beat
-        for line, meter in self._lines.items():
-            yield records.total(line, meter.cycle, meter.settled, meter.crossed)
+        for meter in self._lines.values():
+            yield records.total(meter, self._boot)
             for made in meter.adjustments.values():
                 yield records.adjustment(made, meter.cycle)
         for leg in self._legs.values():
@@ -256,7 +258,7 @@ class Meters:
             case "usage":
                 self._restore_usage(record)
             case "threshold" | "total":
-                self._restore_total(record, round(now * 1000))
+                self._restore_total(record, now, wall)
             case "adjust":
                 cycle = records.read_calendar(record).cycle(record["cycle"])
                 self._take_adjustment(Adjustment.of(record), cycle, now, wall)
@@ -303,7 +305,7 @@ class Meters:
             del self._legs[leg.id]
             self._closed.add(leg.id)
 
-    def _restore_total(self, record: dict[str, Any], now_ms: int) -> None:
+    def _restore_total(self, record: dict[str, Any], now: float, wall: float) -> None:
         """Take a line's restated total, or one percentage that was announced."""
         if record["k"] == "threshold":
             meter = self._lines.get(record["line"])
@@ -312,8 +314,12 @@ class Meters:
             return
         cycle = records.read_calendar(record).cycle(record["cycle"])
         meter = self._meter(record["line"], cycle)
-        meter.take_total(cycle, record["by_direction"], self._counted, now_ms)
+        meter.take_total(cycle, record["by_direction"], self._counted, round(now * 1000))
         meter.take_crossed(cycle.n, record["crossed"])
+        if ended := record.get("ended"):
+            shift = self._here(record, record["at"], now, wall) - record["at"]
+            spans = {leg: (mark + shift, end + shift) for leg, (mark, end) in ended.items()}
+            meter.take_ended(cycle.n, spans)
 
     def _take_adjustment(
         self, adjustment: Adjustment, cycle: Cycle, now: float, wall: float

@@ -30,6 +30,7 @@ def test_each_state_bars_what_its_clause_says(number_class: NumberClass) -> None
     barred = number_class not in NEVER_BARRED
     assert _reason(LineState.ACTIVE, number_class) == ""
     assert _reason(LineState.SUSPENDED, number_class) == ("suspended" if barred else "")
+    assert _reason(LineState.PENDING, number_class) == ("not_activated" if barred else "")
     assert _reason(LineState.UNPAID, number_class) == ("unpaid" if barred else "")
     fraud = "fraud_hold" if number_class in FRAUD_BARS else ""
     assert _reason(LineState.FRAUD_HOLD, number_class) == fraud
@@ -62,6 +63,7 @@ def test_the_recorded_ground_is_cited() -> None:
     ("state", "reason"),
     [
         (LineState.ACTIVE, None),
+        (LineState.PENDING, "not_activated"),
         (LineState.SUSPENDED, "suspended"),
         (LineState.UNPAID, "unpaid"),
         (LineState.FRAUD_HOLD, None),

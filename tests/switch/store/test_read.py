@@ -31,6 +31,13 @@ def test_cdrs_by_line_and_time_oldest_first(open_store: OpenStore, call_record: 
             assert await shown(line="101") == ["c1", "c2", "c3"]
             assert await shown(since=2_500) == ["c2", "c3", "nobody"]
             assert await shown(line="101", limit=2) == ["c2", "c3"]
+            # The newest of those before a moment, not what of the newest was before it.
+            assert await shown(line="101", until=2_500, limit=1) == ["c1"]
+            for n in range(1_200):
+                store.put(call_record(f"d{n}", start=9_000 + n, end=9_001 + n))
+            await store.writer.settle()
+            assert len(await shown()) == 1_000
+            assert len(await shown(limit=0)) == 1_205
 
     asyncio.run(run())
 

@@ -8,7 +8,6 @@ import orjson
 import pytest
 
 from policy.acceptable_use.watch import Settings
-from policy.model import LineState
 from switch import config
 from switch.app import build_exchange
 from switch.call.exchange import NoAnnouncer
@@ -92,13 +91,15 @@ def test_out_of_it_two_detectors_open_a_case_that_names_features_and_calls() -> 
     assert not house.bars  # neither of the two is about fraud
 
 
-def test_toll_fraud_bars_what_costs_money_by_its_ground() -> None:
+def test_toll_fraud_bars_what_costs_money_and_says_why() -> None:
     house = House(shadow=False)
     for n in range(6):
         times = {"start": START + n, "answer": START + n + 4_000, "end": START + 3_600_000 + n}
         house.call(n, dst=f"+53712345{n:02d}", **times)
-    [bar] = house.bars
-    assert bar[:4] == ("101", LineState.FRAUD_HOLD, "2(k)(e)", "vigie D14")
+    [(line, because)] = house.bars
+    assert line == "101"
+    assert because.startswith("D14 toll fraud: together_to_one_range 4")
+    assert "calls c0, c1" in because
 
 
 @pytest.mark.parametrize("line", [None, "999"])

@@ -105,6 +105,22 @@ def test_the_wall_flag_survives_a_checkpoint() -> None:
     assert third.records()[-1]["clock"] == "wall"
 
 
+def test_a_crossing_before_the_end_of_a_leg_is_exact_after_a_checkpoint_and_a_reboot() -> None:
+    node = Node()
+    used = {"inbound": 0, "outbound": 239_920_000}
+    node.meters.load("101", CYCLE, used, (), AT, WALL)
+    node.call("a", AT, WALL)
+    node.meters.start("late", "101", "outbound", AT + 0.002, WALL + 0.002, None, CYCLE)
+    node.meters.stop("a", AT + 40.002)
+    restated = [orjson.loads(record) for record in node.meters.live_records()]
+    revived = node.after(restated, 12.0, WALL + 60, boot="b2")
+    revived.meters.confirm("late")
+    revived.turn(12.0 + 30)
+    crossings = [r for r in revived.records() if r["k"] == "threshold"]
+    # Two legs until 40.002 s came to 80,002 ms: 80 % lay a millisecond before.
+    assert crossings[0]["occurred_at"] == round(WALL * 1000) + 40_001
+
+
 def test_a_leg_whose_ack_had_not_come_stays_provisional() -> None:
     node = Node()
     node.meters.start("a", "101", "outbound", AT, WALL, None, CYCLE)

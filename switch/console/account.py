@@ -1,0 +1,67 @@
+"""`vigie account`: the customers, their clocks, and their acceptance of the terms."""
+
+from typing import Annotated
+
+import typer
+
+from switch.console import show
+from switch.console.desk import DEFAULT_DATA, DEMO_CONFIG, Config, Data, Desk, Json
+
+app = typer.Typer(help="Customers and what they accepted.", no_args_is_help=True)
+
+Account = Annotated[str, typer.Argument(help="The account's id.")]
+
+
+@app.command("list")
+def list_(
+    context: typer.Context,
+    config: Config = DEMO_CONFIG,
+    data: Data = DEFAULT_DATA,
+    as_json: Json = False,
+) -> None:
+    """List all accounts."""
+    items = Desk.of(context, config, data, as_json).ask_rows("account.list")
+    if as_json:
+        show.json(items)
+        return
+    columns = ("account", "name", "email", "lines", "billing_starts", "terms")
+    show.table(items, columns, empty="No accounts are configured.")
+
+
+@app.command("show")
+def show_(
+    context: typer.Context,
+    account: Account,
+    config: Config = DEMO_CONFIG,
+    data: Data = DEFAULT_DATA,
+    as_json: Json = False,
+) -> None:
+    """Show an account, and what is on file of its lines."""
+    item = Desk.of(context, config, data, as_json).ask_object("account.show", account=account)
+    if as_json:
+        show.json(item)
+        return
+    lines = show.rows(item.pop("lines"))
+    show.pairs(item)
+    show.out().print("\n[bold]Lines[/]")
+    columns = ("line", "number", "state", "ground", "warned_at", "cure_by", "ends")
+    show.table(lines, columns, empty="None.")
+
+
+@app.command("accept")
+def accept(  # noqa: PLR0913, PLR0917 (each is an option of the command)
+    context: typer.Context,
+    account: Account,
+    version: Annotated[str, typer.Option("--version", help="Of the terms: 2017-04-01.")],
+    digest: Annotated[str, typer.Option("--hash", help="SHA-256 of the accepted text.")],
+    by: Annotated[str, typer.Option("--by", help="Who accepted.")],
+    source: Annotated[str, typer.Option("--from", help="Address, or how.")] = "paper",
+    config: Config = DEMO_CONFIG,
+    data: Data = DEFAULT_DATA,
+    as_json: Json = False,
+) -> None:
+    """Put on file that a customer accepted the terms; no line is activated without."""
+    item = Desk.of(context, config, data, as_json).ask_object(
+        "account.accept", account=account, version=version, hash=digest, by=by, source=source
+    )
+    show.json(item) if as_json else show.pairs(item)
