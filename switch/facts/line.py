@@ -22,14 +22,17 @@ class LineLife:
     """What happened to a line since it was first seen; None leaves the file's initial value.
 
     `registered` is the newest version of its location; one that came from a file tells only when it was
-    first seen and whether the customer confirmed it. `ha1` holds rotated secrets by algorithm. Where
-    its phone was seen is in `whereabouts`.
+    first seen and whether the customer confirmed it. `ha1` holds rotated secrets by algorithm, `next_ha1`
+    one that was handed to its device and not used yet. `is_acknowledged` is whether its device confirmed
+    the location's newest version (true without a device). Where its phone was seen is in `whereabouts`.
     """
 
     state: model.LineState | None = None
     ground: str = ""
     registered: Registered | None = None
     ha1: Mapping[str, str] = field(default_factory=dict, repr=False)
+    next_ha1: Mapping[str, str] = field(default_factory=dict, repr=False)
+    is_acknowledged: bool = True
 
     @property
     def is_located(self) -> bool:
@@ -100,6 +103,7 @@ def build_line(
         location=_location(settings, life, places[settings.site]),
         site_location=places[site],
         default_location=default,
+        in_service=life.is_acknowledged,
     )
     return Line(
         id=settings.id,
@@ -131,6 +135,7 @@ def relive(line: Line, life: LineLife, places: Mapping[str, model.Location]) -> 
         ground=line.policy.ground if life.state is None else life.ground,
         location=location,
         site_location=places.get(site, line.policy.site_location),
+        in_service=life.is_acknowledged,
     )
     return replace(line, site=site, policy=seen, life=life, ha1=life.ha1 or line.ha1)
 
