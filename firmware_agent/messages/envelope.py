@@ -87,6 +87,12 @@ def sign(document: object, key: Ed25519PrivateKey) -> bytes:
 def open_signed(kind: type[T], raw: bytes | bytearray | memoryview, keys: Keys) -> Opened[T]:
     """The document in an envelope that one of `keys` signed. Raises SignatureError before anything of
     the payload is read, MessageError when the payload breaks the contract."""
+    payload, keyid = verify(kind, raw, keys)
+    return Opened(parse(kind, payload), hashlib.sha256(payload).hexdigest(), keyid)
+
+
+def verify(kind: type, raw: bytes | bytearray | memoryview, keys: Keys) -> tuple[bytes, str]:
+    """The payload of an envelope of this type, unread, and the id of the key that signed it."""
     envelope = parse(Envelope, raw)
     signature, wanted = envelope.signatures[0], _type_of(kind)
     if envelope.payloadType != wanted:
@@ -98,8 +104,7 @@ def open_signed(kind: type[T], raw: bytes | bytearray | memoryview, keys: Keys) 
         key.verify(signature.sig, _pae(envelope.payloadType, envelope.payload))
     except InvalidSignature:
         raise SignatureError("signatures[0].sig", "does not hold") from None
-    digest = hashlib.sha256(envelope.payload).hexdigest()
-    return Opened(parse(kind, envelope.payload), digest, signature.keyid)
+    return envelope.payload, signature.keyid
 
 
 def seal(secret: str, key: X25519PublicKey, device: str, purpose: str, generation: int) -> bytes:
