@@ -82,7 +82,13 @@ class LineLives:
     ) -> None:
         """Another secret of a line: `ha1` is in force (empty: the file's), `next_ha1` accepted beside it
         until it is used."""
-        record = {"k": SECRET, "line": line, "ha1": dict(ha1), "next_ha1": dict(next_ha1), "at": at_ms}
+        record = {
+            "k": SECRET,
+            "line": line,
+            "ha1": dict(ha1),
+            "next_ha1": dict(next_ha1),
+            "at": at_ms,
+        }
         self._take(record)
         self._exchange.outbox.journal.append(orjson.dumps(record))
         self.renew(line)

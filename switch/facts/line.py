@@ -182,12 +182,16 @@ def _initial_location(settings: LineSettings, site: model.Location) -> model.Loc
     return replace(building, civic={**building.civic, **settings.place})
 
 
+def hashes_of(line: str, realm: str, password: str) -> dict[str, str]:
+    """RFC 7616 §3.4.2: H(username:realm:password), for the algorithms that we know."""
+    secret = f"{line}:{realm}:{password}".encode()
+    md5 = hashlib.md5(secret, usedforsecurity=False).hexdigest()
+    return {"MD5": md5, "SHA-256": hashlib.sha256(secret).hexdigest()}
+
+
 def _ha1_of(settings: LineSettings, realm: str) -> dict[str, str]:
-    """RFC 7616 §3.4.2: H(username:realm:password), for the algorithms that we offer."""
     if settings.password is not None:
-        secret = f"{settings.id}:{realm}:{settings.password.get_secret_value()}".encode()
-        md5 = hashlib.md5(secret, usedforsecurity=False).hexdigest()
-        return {"MD5": md5, "SHA-256": hashlib.sha256(secret).hexdigest()}
+        return hashes_of(settings.id, realm, settings.password.get_secret_value())
     given = {"MD5": settings.ha1, "SHA-256": settings.ha1_sha256}
     return {
         name: hashed.get_secret_value().lower()

@@ -25,7 +25,9 @@ LONGEST_PAUSE_S: Final = 5.0
 LASTING_S: Final = 10.0
 _READY_LIMIT_S: Final = 5.0
 _SBIN: Final = "/usr/local/sbin:/usr/sbin:/sbin"
-HOW_TO_GET: Final = "apt-get install mosquitto (its own service isn't needed), or name a broker in [mqtt] url"
+HOW_TO_GET: Final = (
+    "apt-get install mosquitto (its own service isn't needed), or name a broker in [mqtt] url"
+)
 
 
 def program() -> str | None:

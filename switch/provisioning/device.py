@@ -18,7 +18,9 @@ class Life(StrEnum):
     UNCLAIMED = "unclaimed"
     CLAIMED = "claimed"
     QUARANTINED = "quarantined"  # two of them are out there: neither may speak MQTT
-    TAMPERED = "tampered"  # what it attests isn't what we know: a person decides, it works meanwhile
+    TAMPERED = (
+        "tampered"  # what it attests isn't what we know: a person decides, it works meanwhile
+    )
     STOLEN = "stolen"
     REPLACED = "replaced"
     DECOMMISSIONED = "decommissioned"
@@ -47,7 +49,11 @@ TABLE: Final[Mapping[tuple[Life, Event], Life]] = {
     (Life.QUARANTINED, Event.CLEAR): Life.CLAIMED,
     **{(life, Event.STEAL): Life.STOLEN for life in _OURS},
     **{(life, Event.REPLACE): Life.REPLACED for life in (*_OURS, Life.STOLEN, Life.UNCLAIMED)},
-    **{(life, Event.DECOMMISSION): Life.DECOMMISSIONED for life in Life if life is not Life.DECOMMISSIONED},
+    **{
+        (life, Event.DECOMMISSION): Life.DECOMMISSIONED
+        for life in Life
+        if life is not Life.DECOMMISSIONED
+    },
     # A person opens a claim (again): the box was new, came back, or was reset.
     **{(life, Event.ARM): Life.UNCLAIMED for life in Life},
 }

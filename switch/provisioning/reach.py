@@ -29,7 +29,9 @@ class Reach:
     devices: dict[str, Progress] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, rollout: Rollout, devices: Iterable[str], known: Iterable[Progress] = ()) -> "Reach":
+    def of(
+        cls, rollout: Rollout, devices: Iterable[str], known: Iterable[Progress] = ()
+    ) -> "Reach":
         """Draw the devices of the model, and take what is known of some of them."""
         found = cls(rollout, [[] for _ in rollout.limits.stages])
         before = {each.device: each for each in known}
@@ -170,4 +172,6 @@ def _move(reach: Reach, moves: Moves, event: Event, now: int, why: str = "") -> 
         moves.changed += take_back(reach, now) if reach.rollout.state in _ENDS else []
 
 
-_ENDS = frozenset({State.PAUSED, State.ABORTED, State.SUPERSEDED, State.EXPIRED, State.ROLLING_BACK})
+_ENDS = frozenset(
+    {State.PAUSED, State.ABORTED, State.SUPERSEDED, State.EXPIRED, State.ROLLING_BACK}
+)

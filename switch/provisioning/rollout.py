@@ -49,7 +49,14 @@ class Event(StrEnum):
     EXPIRE = "expire"
 
 
-_OPEN: Final = (State.DRAFT, State.APPROVED, State.SCHEDULED, State.RUNNING, State.SOAKING, State.PAUSED)
+_OPEN: Final = (
+    State.DRAFT,
+    State.APPROVED,
+    State.SCHEDULED,
+    State.RUNNING,
+    State.SOAKING,
+    State.PAUSED,
+)
 _LIVE: Final = (State.RUNNING, State.SOAKING)
 
 TABLE: Final[Mapping[tuple[State, Event], State]] = {
@@ -109,7 +116,11 @@ class Limits:
 
     def __post_init__(self) -> None:
         stages = self.stages
-        if not stages or list(stages) != sorted(set(stages)) or not 0 < stages[0] <= stages[-1] <= 100:
+        if (
+            not stages
+            or list(stages) != sorted(set(stages))
+            or not 0 < stages[0] <= stages[-1] <= 100
+        ):
             raise ValueError("stages are percentages that grow, from over 0 up to 100")
         if not 0 <= self.max_failure_rate < 1 or self.min_sample < 1 or self.max_under_way < 1:
             raise ValueError("a gate needs a sample of 1 or more, and a failure rate under 1")

@@ -18,7 +18,9 @@ def place(rollout: str, device: str) -> float:
     return int.from_bytes(digest) / _WHOLE
 
 
-def stage_of(rollout: str, device: str, stages: Sequence[float], canaries: Iterable[str] = ()) -> int:
+def stage_of(
+    rollout: str, device: str, stages: Sequence[float], canaries: Iterable[str] = ()
+) -> int:
     """The first stage that a device belongs to; `len(stages)` = none of them."""
     if device in canaries:
         return 0
