@@ -234,6 +234,15 @@ class Agent:
         self.update.on_metadata(custom, at.now, self.time.utc(at))
         self.settle(at)
 
+    def on_metadata_refused(self, problem: Problem, may_pass: bool, at: Moment) -> None:
+        """They are not to be had, or don't allow it."""
+        is_forged = problem.code in ("metadata", "replayed", "oversize")
+        if self.update.is_under_way and is_forged:
+            self.tell(Event.FORGED, at, what="metadata", why=problem.code)
+        utc = self.time.utc(at)
+        self.update.on_metadata_refused(problem, may_pass, is_forged, at.now, utc)
+        self.settle(at)
+
     def on_progress(self, pct: int, at: Moment) -> None:
         """So much of the image is here."""
         self.update.on_progress(pct, at.now, self.time.utc(at))
@@ -244,9 +253,8 @@ class Agent:
         update, utc = self.update, self.time.utc(at)
         if update.is_under_way and event is UpdateEvent.DOWNGRADE:
             self.tell(Event.DOWNGRADE, at, target=update.wanted.target, floor=self.floor)
-        if update.is_under_way and event in (UpdateEvent.META_BAD, UpdateEvent.WRONG_HASH):
-            what = "metadata" if event is UpdateEvent.META_BAD else "image"
-            self.tell(Event.FORGED, at, what=what, why=problem.code if problem else "hash")
+        if update.is_under_way and event is UpdateEvent.WRONG_HASH:
+            self.tell(Event.FORGED, at, what="image", why="hash")
         if event is UpdateEvent.WRONG_HASH:
             update.on_wrong_hash(at.now, utc)
         else:

@@ -126,6 +126,8 @@ for _state in ENDED:
     TABLE[_state, E.BOOTED_NEW] = (_state, Do.NOTHING)
     TABLE[_state, E.FELL_BACK] = (_state, Do.NOTHING)
     TABLE[_state, E.WITHDRAWN] = (_state, Do.NOTHING)
+# The power went between what is kept and the boot flag: it was healthy, and is confirmed again.
+TABLE[S.CONFIRMED, E.BOOTED_TRIAL] = (S.CONFIRMED, Do.CONFIRM)
 for _state in BEFORE_REBOOT:
     TABLE[_state, E.OFFER] = (S.OFFERED, Do.FETCH_METADATA)
     TABLE[_state, E.WITHDRAWN] = (S.IDLE, Do.DISCARD)

@@ -17,7 +17,7 @@ from firmware_agent.agent.commands import (
     SelfTest,
 )
 from firmware_agent.agent.kept import Progress
-from firmware_agent.agent.table import BEFORE_REBOOT, ENDED, Do, UpdateEvent, step
+from firmware_agent.agent.table import BEFORE_REBOOT, ENDED, TABLE, Do, UpdateEvent, step
 from firmware_agent.messages.desired import FirmwareWanted
 from firmware_agent.messages.image import ImageCustom
 from firmware_agent.messages.reported import Ota, Problem, UpdateState
@@ -26,6 +26,8 @@ from firmware_agent.slots import Boot, Image
 
 TRIAL_LIMIT_S = 300.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 5.0, 300.0
+FORGED_LIMIT = 5
+"""Metadata that are wrongly signed, replayed or oversize: so often in one attempt, then REJECTED."""
 REPORT_STEP = 20
 """Per cent of a download between two reports."""
 
@@ -52,6 +54,7 @@ class Update:
         self._owner = owner
         self._chance = chance
         self._pauses = 0
+        self._forged = 0
 
     @property
     def state(self) -> UpdateState:
@@ -75,7 +78,7 @@ class Update:
         """Which image was booted, said to the table."""
         boot, wanted = self.running, self.progress.wanted
         if boot.is_trial:
-            if self.state in (UpdateState.REBOOTING, UpdateState.TRIAL, UpdateState.ROLLING_BACK):
+            if (self.state, UpdateEvent.BOOTED_TRIAL) in TABLE:
                 self.trial_ends = now + TRIAL_LIMIT_S
                 self._step(UpdateEvent.BOOTED_TRIAL, now, utc)
         elif boot.fell_back:
@@ -114,7 +117,7 @@ class Update:
             attempt = 1
         if self.is_under_way:
             self._owner.emit(Discard())
-        self.custom, self._pauses = None, 0
+        self.custom, self._pauses, self._forged = None, 0, 0
         seq = self.progress.seq
         self.progress = Progress(self.state, wanted, attempt=attempt, seq=seq)
         self._step(UpdateEvent.OFFER, now, utc)
@@ -123,6 +126,17 @@ class Update:
         """The signed metadata agrees with what is desired."""
         self.custom = custom
         self._step(UpdateEvent.META_GOOD, now, utc)
+
+    def on_metadata_refused(
+        self, problem: Problem, may_pass: bool, is_forged: bool, now: float, utc: float
+    ) -> None:
+        """The metadata don't allow it. Whoever sits on the path can forge them, so that alone ends an
+        update only when it goes on; what isn't reachable or has expired is asked for without end."""
+        self._forged += is_forged
+        if may_pass and self._forged < FORGED_LIMIT:
+            self._step(UpdateEvent.META_LATER, now, utc, problem)
+        else:
+            self._step(UpdateEvent.META_BAD, now, utc, problem)
 
     def on_progress(self, pct: int, now: float, utc: float) -> None:
         """So much of the image is here, durably."""

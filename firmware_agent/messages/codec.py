@@ -60,8 +60,13 @@ Count = Annotated[int, Within(0, 2**53 - 1)]
 
 def encode(document: object) -> bytes:
     """The canonical JSON of a dataclass instance."""
+    return encode_plain(_plain(document))
+
+
+def encode_plain(value: object) -> bytes:
+    """The canonical JSON of what `json` reads: dict, list, str, int, float, bool, None."""
     return json.dumps(
-        _plain(document), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
     ).encode()
 
 

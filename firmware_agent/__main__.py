@@ -1,0 +1,124 @@
+"""`python -m firmware_agent`: one real device (`run`)."""
+
+import argparse
+import asyncio
+import hashlib
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from firmware_agent.device import Device, Ending, Options, forget
+from firmware_agent.files import DiskFiles
+from firmware_agent.messages.claim import Factory
+from firmware_agent.messages.codec import MessageError, parse
+from firmware_agent.slots import Image, NothingBootableError, Slots
+
+_REASON = "VIGIE_BOOT_REASON"
+
+
+def _say(event: str, **fields: object) -> None:
+    """One JSON line on stdout."""
+    line = json.dumps({"t": round(time.time() * 1000), "event": event, **fields})
+    try:
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever listened is gone; the phone goes on
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+
+
+def _arguments(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m firmware_agent",
+        description="The device side of Vigie: the program that runs on an adapter.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run", help="run one device, until SIGTERM")
+    run.add_argument("--factory", type=Path, required=True, help="what the factory wrote into it")
+    run.add_argument("--state", type=Path, required=True, help="directory of its storage")
+    run.add_argument("--firmware", type=Path, help="image that it leaves the factory with")
+    run.add_argument("--version", default="1.0.0", help="version of that image (1.0.0)")
+    run.add_argument("--security-version", type=int, default=1, help="of that image (1)")
+    run.add_argument("--broker", help="mqtt[s]://host:port, instead of what it was told")
+    run.add_argument("--sip-bind", default="127.0.0.1", help="address of its SIP side")
+    run.add_argument("--no-phone", action="store_true", help="only say that lines are registered")
+    run.add_argument("--answer-after", type=float, default=2.0, help="seconds that a call rings")
+    run.add_argument("--country", help="the device's own hint (ISO 3166-1)")
+    return parser.parse_args(arguments)
+
+
+def _manufacture(options: argparse.Namespace, factory: Factory) -> None:
+    """Fill the slots of a device that comes from the factory."""
+    files = DiskFiles(options.state)
+    if Slots(files).is_manufactured:
+        return
+    content = options.firmware.read_bytes() if options.firmware else b"adapter 1.0.0\n" * 1024
+    image = Image(
+        target=f"{factory.model}/{options.version}.img",
+        version=options.version,
+        model=factory.model,
+        sha256=hashlib.sha256(content).hexdigest(),
+        len=len(content),
+        security_version=options.security_version,
+    )
+    Slots.manufacture(files, content, image)
+
+
+async def _run(options: Options) -> Ending:
+    device = Device(options, _say)
+    loop = asyncio.get_running_loop()
+    running = asyncio.ensure_future(device.run())
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, _stop, device, running)
+    try:
+        return await running
+    except asyncio.CancelledError:
+        return Ending("stopped", "signal")
+
+
+def _stop(device: Device, running: "asyncio.Future[Ending]") -> None:
+    """Say goodbye; in the middle of a claim there is nobody to say it to."""
+    if device.is_up:
+        device.stop()
+    else:
+        running.cancel()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a device; a reboot replaces this process by itself. 0 ended, 1 failed, 2 bad usage."""
+    given = _arguments(sys.argv[1:] if arguments is None else arguments)
+    try:
+        factory = parse(Factory, given.factory.read_bytes())
+        _manufacture(given, factory)
+    except (OSError, MessageError) as error:
+        sys.stderr.write(f"{given.factory}: {error}\n")
+        return 2
+    options = Options(
+        factory=factory,
+        state=given.state,
+        broker=given.broker,
+        sip_bind=given.sip_bind,
+        has_phone=not given.no_phone,
+        answer_after_s=given.answer_after,
+        country=given.country,
+        reason=os.environ.get(_REASON, "power"),
+    )
+    try:
+        ending = asyncio.run(_run(options))
+    except NothingBootableError as error:
+        sys.stderr.write(f"{given.state}: {error}\n")
+        return 1
+    _say("ended", what=ending.what, reason=ending.reason)
+    if ending.what == "wiped":
+        forget(DiskFiles(given.state), given.state)
+    if ending.what == "reboot":
+        os.environ[_REASON] = ending.reason
+        os.execv(sys.executable, [sys.executable, "-m", "firmware_agent", *sys.argv[1:]])  # noqa: S606
+    os._exit(0)  # pjsua2's threads don't end by themselves
+
+
+if __name__ == "__main__":
+    sys.exit(main())
