@@ -35,7 +35,7 @@ from firmware_agent.messages.envelope import keys_of
 from firmware_agent.messages.reported import Status
 from firmware_agent.messages.topics import Kind, Topic
 from firmware_agent.metadata import Metadata, PoolFetcher
-from firmware_agent.mqtt import Broker, Link, LinkError, aiomqtt, expiry, subscribe
+from firmware_agent.mqtt import Broker, Link, LinkError, MqttError, expiry, subscribe
 from firmware_agent.phone import POLL_S, NoPhoneError, SipPhone
 from firmware_agent.played_phone import PlayedPhone
 from firmware_agent.slots import Boot, Slots
@@ -103,7 +103,7 @@ class Device:
             self._driver, phone = self._assemble(member, header, threads)
             broker = self._broker(member)
             self._link = Link(broker, self)
-            tasks = [
+            tasks: list[asyncio.Task[None]] = [
                 asyncio.create_task(self._link.run()),
                 asyncio.create_task(self._look_around()),
             ]
@@ -111,7 +111,7 @@ class Device:
                 tasks.append(asyncio.create_task(_poll(phone)))
             self._driver.tell(lambda agent, at: agent.on_start(at))
             try:
-                await asyncio.wait([self._ending, *tasks], return_when=asyncio.FIRST_COMPLETED)
+                await _first(self._ending, *tasks)
                 for each in tasks:
                     if each.done():
                         each.result()
@@ -270,7 +270,7 @@ class Device:
                 raw, member = await self._claim()
             except ClaimRefusedError as error:
                 self.say("claim_refused", result=error.result.value, reason=str(error))
-            except (aiomqtt.MqttError, LinkError, MessageError, OSError, TimeoutError) as error:
+            except (MqttError, LinkError, MessageError, OSError, TimeoutError) as error:
                 self.say("claim_failed", reason=f"{type(error).__name__}: {error}")
             else:
                 self.files.replace(MEMBERSHIP, raw)
@@ -317,6 +317,10 @@ def forget(files: Files, state: Path) -> None:
         files.remove(name)
     for each in state.glob("desired-*"):
         files.remove(each.name)
+
+
+async def _first(*futures: "asyncio.Future[Any]") -> None:
+    await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)
 
 
 async def _poll(phone: SipPhone) -> None:

@@ -38,6 +38,9 @@ OFFLINE_KEPT_S = 300
 KEEPALIVE_S = 30
 
 
+MqttError = aiomqtt.MqttError
+
+
 class LinkError(Exception):
     """The broker refused something; the message says what."""
 
