@@ -125,7 +125,8 @@ class Download:
     ) -> None:
         marked = offset
         try:
-            for chunk in response.stream(_CHUNK):
+            # read1 gives what has come; `stream` loses what came of a chunk that was cut.
+            while chunk := response.read1(_CHUNK):
                 if not self._is_wanted():
                     raise WithdrawnError(name)
                 if offset + len(chunk) > content.len:
