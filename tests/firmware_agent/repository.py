@@ -170,9 +170,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 def served(directory: Path) -> Iterator[tuple[str, Faults]]:
     """A web server of the directory on loopback: its URL, and its faults."""
     faults = Faults()
-    server = http.server.ThreadingHTTPServer(
-        ("127.0.0.1", 0), partial(_Handler, directory, faults)
-    )
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, directory, faults))
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()

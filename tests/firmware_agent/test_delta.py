@@ -64,7 +64,9 @@ def test_damaged_patches_are_refused() -> None:
     damaged = [b"", b"x", whole[:50], whole[:-20]]
     for _ in range(60):
         at = chance.randrange(len(whole))
-        damaged.append(whole[:at] + bytes([whole[at] ^ (1 << chance.randrange(8))]) + whole[at + 1 :])
+        damaged.append(
+            whole[:at] + bytes([whole[at] ^ (1 << chance.randrange(8))]) + whole[at + 1 :]
+        )
     refused = 0
     for each in damaged:
         files = filled(patch=each)
