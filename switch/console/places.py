@@ -225,6 +225,13 @@ class Places:
             if mark.since_ms > registered.changed_at:  # else the customer has answered it
                 self._put(registered.asked_again(now, "phone on another network for a day"))
 
+    def ask_again(self, line_id: str, why: str) -> None:
+        """Have the customer confirm the location again: new hardware may stand elsewhere."""
+        line = self._exchange.facts.lines.get(line_id)
+        registered = self.registered(line) if line is not None else None
+        if registered is not None:
+            self._put(registered.asked_again(self._now(), why))
+
     def _put(self, registered: Registered) -> None:
         self._lives.register(registered)
         self._exchange.outbox.note(

@@ -19,7 +19,7 @@ from switch.provisioning import broker_files
 from switch.provisioning.broker_files import Encrypted
 from switch.settings import HostPort
 
-Note = Callable[[str, Mapping[str, object]], None]
+Note = Callable[[str, dict[str, object]], None]
 
 LONGEST_PAUSE_S: Final = 5.0
 LASTING_S: Final = 10.0
@@ -105,10 +105,11 @@ class Broker:
         """Return once it takes connections."""
         await self._ready.wait()
 
-    def refresh(self) -> None:
+    async def refresh(self) -> None:
         """Have it take the users as they are now; whoever is none any more is disconnected."""
         text = broker_files.passwords(self._users())
-        broker_files.write_private(self._directory / broker_files.PASSWORDS, text)
+        path = self._directory / broker_files.PASSWORDS
+        await asyncio.to_thread(broker_files.write_private, path, text)
         if self._process is not None and self._process.returncode is None:
             self._process.send_signal(signal.SIGHUP)
 
@@ -147,8 +148,7 @@ class Broker:
                 _, writer = await asyncio.open_connection(*self.address)
                 writer.close()
                 self._ready.set()
-                fields = {"address": str(self.address), "pid": self.pid}
-                self._note("mqtt.broker_ready", fields)
+                self._note("mqtt.broker_ready", {"address": str(self.address), "pid": self.pid})
                 return
             await asyncio.sleep(0.02)
 

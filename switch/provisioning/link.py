@@ -11,7 +11,7 @@ import random
 import ssl
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -24,7 +24,7 @@ from firmware_agent.messages import topics
 from firmware_agent.messages.topics import Kind, Topic
 from switch.settings import HostPort
 
-Note = Callable[[str, Mapping[str, object]], None]
+Note = Callable[[str, dict[str, object]], None]
 OnMessage = Callable[[Topic, bytes], None]
 
 SUBSCRIPTIONS: Final = tuple(

@@ -6,6 +6,7 @@ keys and its documents are the store's.
 
 import base64
 import re
+from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
@@ -89,12 +90,14 @@ class FirmwareSettings(Section):
     """[firmware]. `base_url` is where devices reach the switch's HTTP port, "" = its first address.
 
     `beacon_s` is how often the signed time goes out; devices trust no other clock for longer than a
-    day. `timestamp_hours` is how long the online TUF metadata holds.
+    day. `timestamp_hours` is how long the online TUF metadata holds. `security_floors` is by model the
+    lowest security version that a device may install, or be rolled back to.
     """
 
     base_url: str = Field(default="", pattern=r"^(https?://[^\s]+[^/\s])?$")
     beacon_s: float = Field(default=3600, ge=1, le=43_200)
     timestamp_hours: float = Field(default=24, ge=1)
+    security_floors: Mapping[Identifier, Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
 
 
 class DeviceSettings(Section):

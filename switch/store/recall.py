@@ -25,8 +25,8 @@ Total = tuple[str, int, dict[str, int], list[int]]
 
 @dataclass(frozen=True, slots=True)
 class Recalled:
-    """`lives` are records as in the journal, "line_state", "location", "line_secret" and the feed's; `bindings` likewise;
-    `notices` are the ids of those that were owed lately,
+    """`lives` are records as in the journal, "line_state", "location", "line_secret" and the feed's;
+    `bindings` likewise; `notices` are the ids of those that were owed lately,
     `cases` the last steps of fair-use cases, `adjustments` corrections with their cycles, `devices`
     records of devices and rollouts."""
 
