@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import contextlib
 import hashlib
 import json
 import os
@@ -20,14 +21,24 @@ from firmware_agent.slots import Image, NothingBootableError, Slots
 _REASON = "VIGIE_BOOT_REASON"
 
 
-def _say(event: str, **fields: object) -> None:
-    """One JSON line on stdout."""
-    line = json.dumps({"t": round(time.time() * 1000), "event": event, **fields})
-    try:
-        sys.stdout.write(line + "\n")
-        sys.stdout.flush()
-    except BrokenPipeError:  # whoever listened is gone; the phone goes on
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+class _Story:
+    """JSON lines on the real stdout; pjlib, which prints there too, gets /dev/null."""
+
+    def __init__(self) -> None:
+        self._out = os.dup(1)
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, 1)
+        os.close(null)
+
+    def say(self, event: str, **fields: object) -> None:
+        """One line; when whoever listened is gone, the phone goes on."""
+        line = json.dumps({"t": round(time.time() * 1000), "event": event, **fields})
+        with contextlib.suppress(BrokenPipeError):
+            os.write(self._out, line.encode() + b"\n")
+
+    def give_back(self) -> None:
+        """Before another program takes this process over."""
+        os.dup2(self._out, 1)
 
 
 def _arguments(arguments: Sequence[str]) -> argparse.Namespace:
@@ -67,8 +78,8 @@ def _manufacture(options: argparse.Namespace, factory: Factory) -> None:
     Slots.manufacture(files, content, image)
 
 
-async def _run(options: Options) -> Ending:
-    device = Device(options, _say)
+async def _run(options: Options, story: _Story) -> Ending:
+    device = Device(options, story.say)
     loop = asyncio.get_running_loop()
     running = asyncio.ensure_future(device.run())
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -106,16 +117,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         country=given.country,
         reason=os.environ.get(_REASON, "power"),
     )
+    story = _Story()
     try:
-        ending = asyncio.run(_run(options))
+        ending = asyncio.run(_run(options, story))
     except NothingBootableError as error:
         sys.stderr.write(f"{given.state}: {error}\n")
         return 1
-    _say("ended", what=ending.what, reason=ending.reason)
+    story.say("ended", what=ending.what, reason=ending.reason)
     if ending.what == "wiped":
         forget(DiskFiles(given.state), given.state)
     if ending.what == "reboot":
         os.environ[_REASON] = ending.reason
+        story.give_back()
         os.execv(sys.executable, [sys.executable, "-m", "firmware_agent", *sys.argv[1:]])  # noqa: S606
     os._exit(0)  # pjsua2's threads don't end by themselves
 

@@ -32,7 +32,7 @@ from firmware_agent.image import Header
 from firmware_agent.messages.claim import Factory
 from firmware_agent.messages.codec import MessageError, parse
 from firmware_agent.messages.envelope import keys_of
-from firmware_agent.messages.reported import Status
+from firmware_agent.messages.reported import Ota, Reported, Status
 from firmware_agent.messages.topics import Kind, Topic
 from firmware_agent.metadata import Metadata, PoolFetcher
 from firmware_agent.mqtt import Broker, Link, LinkError, MqttError, expiry, subscribe
@@ -83,6 +83,7 @@ class Device:
         self.boot: Boot = self.slots.boot()
         self._ending: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
         self._link: Link | None = None
+        self._told: dict[str, object] = {}
         self._driver: Driver | None = None
 
     @property
@@ -155,15 +156,23 @@ class Device:
 
     def publish(self, kind: Kind, document: object) -> None:
         """See `driver.Outside`."""
-        if kind is Kind.OTA:
-            state, pct, err = (getattr(document, name) for name in ("state", "pct", "err"))
-            self.say("update", state=state.value, pct=pct, err=err.code if err else None)
-        elif kind is Kind.REPORTED:
-            names = ("applied_rev", "emergency_ready")
-            registered = [each.line for each in getattr(document, "lines") if each.registered]  # noqa: B009
-            self.say("reported", registered=registered, **{n: getattr(document, n) for n in names})
+        if isinstance(document, Ota):
+            err = document.err.code if document.err else None
+            self.say("update", state=document.state.value, pct=document.pct, err=err)
+        elif isinstance(document, Reported):
+            self._say_reported(document)
         if self._link is not None:
             self._link.publish(kind, document)
+
+    def _say_reported(self, document: Reported) -> None:
+        told = {
+            "applied_rev": document.applied_rev,
+            "registered": [each.line for each in document.lines if each.registered],
+            "emergency_ready": document.emergency_ready,
+        }
+        if told != self._told:
+            self._told = told
+            self.say("reported", **told)
 
     def reboot(self, reason: str) -> None:
         """See `driver.Outside`."""

@@ -27,7 +27,9 @@ EMERGENCY = frozenset(
 """Numbers after which the rescue services may call back (French numbering plan)."""
 
 _RECEIVED = re.compile(r"^(?:Via|v)\s*:.*?received=([0-9A-Fa-f:.]+)", re.MULTILINE | re.IGNORECASE)
-_SELF_TEST_POLLS = 25
+_LISTEN_POLLS = 25
+_CLOSING_POLLS = 15
+"""pjsua2 closes a recorder's file on the media clock, some ticks after it is let go."""
 
 
 def _load() -> Any:
@@ -201,7 +203,8 @@ class _SelfTest:
     def __init__(self) -> None:
         self._directory = tempfile.TemporaryDirectory(prefix="self-test-")
         self._path = Path(self._directory.name) / "tone.wav"
-        self._tone, self._recorder = pj.ToneGenerator(), pj.AudioMediaRecorder()
+        self._tone: Any = pj.ToneGenerator()
+        self._recorder: Any = pj.AudioMediaRecorder()
         self._tone.createToneGenerator(8000, 1)
         desc = pj.ToneDesc()
         desc.freq1, desc.freq2, desc.on_msec, desc.off_msec = 440, 0, 1000, 0
@@ -213,12 +216,16 @@ class _SelfTest:
     def poll(self) -> bool | None:
         """The result; None before it is known."""
         self._polls += 1
-        if self._polls < _SELF_TEST_POLLS:
+        if self._polls == _LISTEN_POLLS:
+            self._tone.stopTransmit(self._recorder)
+            self._tone = self._recorder = None
+        if self._polls < _LISTEN_POLLS + _CLOSING_POLLS:
             return None
-        self._tone.stopTransmit(self._recorder)
-        del self._recorder, self._tone
-        with wave.open(str(self._path)) as recording:
-            samples = recording.readframes(recording.getnframes())
+        try:
+            with wave.open(str(self._path)) as recording:
+                samples = recording.readframes(recording.getnframes())
+        except (OSError, EOFError, wave.Error):
+            samples = b""
         self._directory.cleanup()
         return len(samples) > 1600 and len(set(samples)) > 16
 

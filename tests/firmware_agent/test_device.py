@@ -1,6 +1,7 @@
 """The device's program against a real Mosquitto: out of the box, in service, updated, confirmed."""
 
 import asyncio
+import datetime
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from firmware_agent.messages.desired import FirmwareWanted
 from tests.firmware_agent.repository import MODEL, Faults, Repository, served
 from tests.firmware_agent.standin import LINE, Broker, Keys, Process, Service, service
+from tests.wire.rig import Rig
 
 pytestmark = pytest.mark.wire
 
@@ -26,8 +28,9 @@ class Scene:
         self.factory = self.keys.factory(MODEL, self.broker.url, self.repository.root_json)
         self.processes: list[Process] = []
 
-    def device(self, *options: str) -> Process:
-        process = Process(self.directory / "device", self.factory, OLD, "--no-phone", *options)
+    def device(self, *options: str, with_phone: bool = False) -> Process:
+        more = options if with_phone else ("--no-phone", *options)
+        process = Process(self.directory / "device", self.factory, OLD, *more)
         self.processes.append(process)
         return process
 
@@ -44,8 +47,6 @@ class Scene:
 
 @pytest.fixture
 def scene(tmp_path: Path) -> Iterator[Scene]:
-    import datetime
-
     with served(tmp_path / "web") as (url, faults):
         scene = Scene(tmp_path, url, faults)
         scene.repository.expires = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=30)
@@ -99,3 +100,24 @@ def test_out_of_the_box_to_confirmed(scene: Scene) -> None:
             assert [e["event"] for e in device.events() if e["event"] == "claimed"] == ["claimed"]
 
     asyncio.run(story())
+
+
+def test_registers_with_the_switch_by_its_sealed_secret(scene: Scene, tmp_path: Path) -> None:
+    """A pjsua2 phone, a real registrar; after an update the other slot registers too."""
+
+    async def story(sip: str) -> None:
+        line = {"user": "101", "registrars": (sip,)}
+        async with service(scene.broker, scene.keys, scene.url) as running:
+            device = scene.device(with_phone=True)
+            lines = (scene.keys.line(secret="demo-101", **line),)
+            await running.say("desired", scene.keys.desired(1, lines=lines))
+            first = await running.hear("reported", lambda d: d["emergency_ready"])
+            assert first["lines"][0]["registered"]
+            firmware = scene.image("1.1.0", NEW)
+            await running.say("desired", scene.keys.desired(2, firmware, lines=lines))
+            await running.hear("ota", lambda d: d["state"] == "CONFIRMED")
+            await running.hear("tlm", lambda d: d.get("public_ip") == "127.0.0.1")
+            assert device.terminate() == 0
+
+    with Rig(tmp_path / "switch") as rig:
+        asyncio.run(story(f"127.0.0.1:{rig.port}"))
