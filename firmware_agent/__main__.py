@@ -1,4 +1,4 @@
-"""`python -m firmware_agent`: one real device (`run`)."""
+"""`python -m firmware_agent`: one real device (`run`), or thousands of played ones (`fleet`)."""
 
 import argparse
 import asyncio
@@ -14,6 +14,7 @@ from pathlib import Path
 
 from firmware_agent.device import Device, Ending, Options, forget
 from firmware_agent.files import DiskFiles
+from firmware_agent.fleet.fleet import FleetFile, fleet_of
 from firmware_agent.messages.claim import Factory
 from firmware_agent.messages.codec import MessageError, parse
 from firmware_agent.slots import Image, NothingBootableError, Slots
@@ -58,7 +59,36 @@ def _arguments(arguments: Sequence[str]) -> argparse.Namespace:
     run.add_argument("--no-phone", action="store_true", help="only say that lines are registered")
     run.add_argument("--answer-after", type=float, default=2.0, help="seconds that a call rings")
     run.add_argument("--country", help="the device's own hint (ISO 3166-1)")
+    fleet = commands.add_parser("fleet", help="play a fleet, until SIGTERM")
+    fleet.add_argument("--file", type=Path, required=True, help="a `FleetFile`")
+    fleet.add_argument("--share", default="0/1", help="play every n-th device: INDEX/N (0/1)")
+    fleet.add_argument("--at-once", type=int, default=200, help="connections under way (200)")
+    fleet.add_argument("--every", type=float, default=1.0, help="seconds between counts (1)")
     return parser.parse_args(arguments)
+
+
+async def _play(options: argparse.Namespace) -> None:
+    """Play a fleet; counts as JSON lines, the first once all are connected."""
+    file = parse(FleetFile, options.file.read_bytes(), limit=2**30)
+    index, of = (int(each) for each in options.share.split("/"))
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    with fleet_of(file, (index, of)) as fleet:
+        story = _Story()
+        began = time.monotonic()
+        connecting = asyncio.create_task(fleet.connect(options.at_once))
+        await asyncio.wait(
+            [connecting, loop.create_task(stop.wait())], return_when="FIRST_COMPLETED"
+        )
+        pinging = asyncio.create_task(fleet.keep_alive())
+        story.say("connected", seconds=round(time.monotonic() - began, 3), **fleet.summary())
+        while not stop.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), options.every)
+            story.say("counts", **fleet.summary())
+        pinging.cancel()
 
 
 def _manufacture(options: argparse.Namespace, factory: Factory) -> None:
@@ -101,6 +131,21 @@ def _stop(device: Device, running: "asyncio.Future[Ending]") -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a device; a reboot replaces this process by itself. 0 ended, 1 failed, 2 bad usage."""
     given = _arguments(sys.argv[1:] if arguments is None else arguments)
+    if given.command == "fleet":
+        return _main_fleet(given)
+    return _main_device(given)
+
+
+def _main_fleet(given: argparse.Namespace) -> int:
+    try:
+        asyncio.run(_play(given))
+    except (OSError, MessageError, ValueError) as error:
+        sys.stderr.write(f"{given.file}: {error}\n")
+        return 2
+    return 0
+
+
+def _main_device(given: argparse.Namespace) -> int:
     try:
         factory = parse(Factory, given.factory.read_bytes())
         _manufacture(given, factory)

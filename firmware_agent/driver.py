@@ -139,12 +139,17 @@ class Driver:
                 self._do(command)
 
     def _arm(self) -> None:
+        """A timer that is early enough stays: a tick too many costs less than arming anew each time."""
+        at = self._loop.time() + self.agent.next_at() - self._around.clocks().now
+        at = max(at, self._loop.time() + _TICK_AT_LEAST_S)
         if self._timer is not None:
+            if self._timer.when() <= at:
+                return
             self._timer.cancel()
-        delay = self.agent.next_at() - self._around.clocks().now
-        self._timer = self._loop.call_later(max(delay, _TICK_AT_LEAST_S), self._tick)
+        self._timer = self._loop.call_at(at, self._tick)
 
     def _tick(self) -> None:
+        self._timer = None
         self.tell(lambda agent, at: agent.on_tick(at))
 
     def _do(self, command: Command) -> None:  # noqa: C901 -- one row per command

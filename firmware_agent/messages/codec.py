@@ -70,11 +70,17 @@ def encode_plain(value: object) -> bytes:
     ).encode()
 
 
-def parse(kind: type[T], raw: bytes | bytearray | memoryview, *, ignore_unknown: bool = False) -> T:
+def parse(
+    kind: type[T],
+    raw: bytes | bytearray | memoryview,
+    *,
+    ignore_unknown: bool = False,
+    limit: int = MAX_DOCUMENT,
+) -> T:
     """Read a document of `kind`. Raises MessageError; keys that `kind` lacks are refused too, unless
-    `ignore_unknown` (reports of a firmware newer than the reader)."""
-    if len(raw) > MAX_DOCUMENT:
-        raise MessageError("", f"{len(raw)} bytes, at most {MAX_DOCUMENT}")
+    `ignore_unknown` (reports of a firmware newer than the reader). `limit`: in bytes."""
+    if len(raw) > limit:
+        raise MessageError("", f"{len(raw)} bytes, at most {limit}")
     try:
         value = json.loads(
             bytes(raw).decode(), object_pairs_hook=_unique, parse_constant=_no_constant

@@ -132,6 +132,7 @@ class Faults:
 
 class _Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def __init__(self, directory: Path, faults: Faults, *rest: Any) -> None:
         self.root, self.faults = directory, faults
