@@ -118,7 +118,8 @@ def _run(reach: Reach, moves: Moves, now: int) -> None:
         _move(reach, moves, event, now, why)
         return
     if reach.rollout.state is State.SOAKING:
-        if now - reach.rollout.since >= limits.soak_s * 1000:
+        # A stage that nobody was drawn for has nothing to be watched.
+        if not tally.sample or now - reach.rollout.since >= limits.soak_s * 1000:
             last = reach.rollout.is_last_stage
             _move(reach, moves, Event.FINISHED if last else Event.SOAKED, now)
             _run_on(reach, moves, now)
