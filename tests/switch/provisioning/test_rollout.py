@@ -58,5 +58,5 @@ def test_a_record_brings_it_back() -> None:
      {"max_failure_rate": 1.0}, {"min_sample": 0}, {"max_under_way": 0}],
 )  # fmt: skip
 def test_limits_that_make_no_sense(wrong: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match="stages|gate"):
+    with pytest.raises(ValueError, match=r"stages|gate"):
         Limits(**wrong)  # type: ignore[arg-type]
