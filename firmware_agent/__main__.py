@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import contextlib
+import gc
 import hashlib
 import json
 import os
@@ -75,6 +76,7 @@ async def _play(options: argparse.Namespace) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    gc.set_threshold(100_000, 50, 100)  # millions of objects that live as long as the fleet
     with fleet_of(file, (index, of)) as fleet:
         story = _Story()
         began = time.monotonic()

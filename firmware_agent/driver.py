@@ -108,6 +108,9 @@ class Driver:
             while self._told and not self._is_over:
                 self._told.popleft()(self.agent, self._around.clocks())
                 self._perform()
+            if not self._is_over:
+                self.agent.conclude(self._around.clocks())
+                self._perform()
         finally:
             self._is_performing = False
         if not self._is_over:

@@ -1,8 +1,8 @@
 """The agent: what a device decides, except for what it is told (`inbox`).
 
-Events in with a `Moment`, commands out by `out.take()`. After each event the device settles: a tried
-document that works is good, a trial that works is confirmed, what has run out of time is reverted, a reboot
-that disturbs nobody is done, and what changed is reported. `reported` is always the whole.
+Events in with a `Moment`, commands out by `out.take()`; `conclude` when no more happens at that moment. After
+each event the device settles: a tried document that works is good, a trial that works is confirmed, what has
+run out of time is reverted, a reboot that disturbs nobody is done. What changed is reported, always whole.
 Deliberately absent: I/O, clocks, chance that can't be repeated.
 """
 
@@ -321,6 +321,9 @@ class Agent:
             self._settle_config(at)
             self._settle_trial(at)
             self._settle_reboot(at)
+
+    def conclude(self, at: Moment) -> None:
+        """All that happened at once was told: report what came of it, once."""
         self.reports.report(at)
 
     def _settle_config(self, at: Moment) -> None:

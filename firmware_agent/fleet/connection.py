@@ -48,7 +48,8 @@ class Connection(asyncio.Protocol):
         self._password = password
         self._will = encode(will)
         self._transport: asyncio.Transport | None = None
-        self._buffer = bytearray()
+        self._loop = asyncio.get_running_loop()
+        self._buffer, self._unsent = bytearray(), bytearray()
         self._queue: deque[tuple[Kind, bytes]] = deque()
         self._in_flight = 0
         self._maximum = 20
@@ -101,7 +102,8 @@ class Connection(asyncio.Protocol):
         if abruptly:
             self._transport.abort()
         else:
-            self._transport.write(packets.BYE)
+            self._unsent += packets.BYE
+            self._flush()
             self._transport.close()
 
     # -- inside --------------------------------------------------------------------------------
@@ -139,8 +141,15 @@ class Connection(asyncio.Protocol):
             self._owner.on_message(kind, payload)
 
     def _write_raw(self, packet: bytes) -> None:
-        if self._transport is not None:
-            self._transport.write(packet)
+        """Packets of one turn of the loop leave in one system call."""
+        if not self._unsent:
+            self._loop.call_soon(self._flush)
+        self._unsent += packet
+
+    def _flush(self) -> None:
+        if self._unsent and self._transport is not None:
+            self._transport.write(bytes(self._unsent))
+        self._unsent.clear()
 
     def _send(self, kind: Kind, payload: bytes) -> None:
         self._in_flight += 1

@@ -110,24 +110,34 @@ def _no_constant(name: str) -> object:
     raise MessageError("", f"{name} is no JSON")
 
 
-def _plain(value: object) -> object:
-    if isinstance(value, (str, int, float)) or value is None:  # a StrEnum is a str
-        return value
-    if isinstance(value, bytes):
-        return base64.b64encode(value).decode()
-    if isinstance(value, tuple):
-        return [_plain(each) for each in value]
-    if isinstance(value, Mapping):
-        return {str(key): _plain(each) for key, each in value.items()}
-    assert dataclasses.is_dataclass(value), value
+def _plain(value: object) -> Any:
     schema: Any = type(value)
-    pairs = ((name, getattr(value, name)) for name in _names(schema))
-    return {name: _plain(each) for name, each in pairs if each is not None}
+    return _writer(schema)(value)
 
 
 @cache
-def _names(kind: Any) -> tuple[str, ...]:
-    return tuple(each.name for each in dataclasses.fields(kind))
+def _writer(kind: Any) -> Callable[[Any], Any]:
+    """What makes a value of this very type plain."""
+    if kind is type(None) or issubclass(kind, (str, int, float)):  # a StrEnum is a str
+        return lambda value: value
+    if issubclass(kind, bytes):
+        return lambda value: base64.b64encode(value).decode()
+    if issubclass(kind, tuple):
+        return lambda value: [_plain(each) for each in value]
+    if issubclass(kind, Mapping):
+        return lambda value: {str(key): _plain(each) for key, each in value.items()}
+    assert dataclasses.is_dataclass(kind), kind
+    names = tuple(each.name for each in dataclasses.fields(kind))
+
+    def write(value: Any) -> dict[str, Any]:
+        found = {}
+        for name in names:
+            each = getattr(value, name)
+            if each is not None:
+                found[name] = _plain(each)
+        return found
+
+    return write
 
 
 @cache
