@@ -51,16 +51,16 @@ run: $(STAMP)
 # Each tool has its say, whichever fails.
 lint: $(STAMP_TEST)
 	@status=0; \
-	echo '== ruff check';   $(BIN)/ruff check --output-format concise switch policy tests || status=1; \
-	echo '== ruff format';  $(BIN)/ruff format --check switch policy tests || status=1; \
+	echo '== ruff check';   $(BIN)/ruff check --output-format concise switch policy firmware_agent tests || status=1; \
+	echo '== ruff format';  $(BIN)/ruff format --check switch policy firmware_agent tests || status=1; \
 	echo '== mypy';         $(BIN)/mypy || status=1; \
 	echo '== import rules'; $(BIN)/lint-imports --no-cache | sed -n '/^Analyzed/,$$p'; \
 	[ "$${PIPESTATUS[0]}" -eq 0 ] || status=1; \
 	exit $$status
 
 format: $(STAMP_TEST)
-	$(BIN)/ruff format switch policy tests
-	$(BIN)/ruff check --fix switch policy tests
+	$(BIN)/ruff format switch policy firmware_agent tests
+	$(BIN)/ruff check --fix switch policy firmware_agent tests
 
 # Style and tests are both told, whichever fails.
 test: $(STAMP_TEST)

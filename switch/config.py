@@ -43,6 +43,8 @@ from switch.facts.snapshot import Snapshot
 from switch.media.settings import MediaSettings
 from switch.notice.settings import NoticeSettings
 from switch.observe.settings import HttpSettings, LogSettings
+from switch.provisioning import consistency as device_consistency
+from switch.provisioning.settings import DeviceSettings, FirmwareSettings, MqttSettings
 from switch.registrar.wanted import Limits
 from switch.routing import dialplan
 from switch.routing.dialplan import DialPlan
@@ -83,11 +85,14 @@ class Settings(Section):
     networks: NetworksSettings = NetworksSettings()
     demo: DemoSettings = DemoSettings()
     tariffs: tuple[TariffSettings, ...] = Field(default=(), alias="tariff")
+    mqtt: MqttSettings = MqttSettings()
+    firmware: FirmwareSettings = FirmwareSettings()
     trunks: tuple[TrunkSettings, ...] = Field(default=(), alias="trunk")
     routes: tuple[RouteSection, ...] = Field(default=(), alias="route")
     accounts: tuple[AccountSettings, ...] = Field(default=(), alias="account")
     sites: tuple[SiteSettings, ...] = Field(default=(), alias="site")
     lines: tuple[LineSettings, ...] = Field(default=(), alias="line")
+    devices: tuple[DeviceSettings, ...] = Field(default=(), alias="device")
 
     @property
     def realm(self) -> str:
@@ -305,6 +310,9 @@ def _missing_files(
         (("sip", "tls_key"), settings.sip.tls_key),
         (("networks", "mmdb"), settings.networks.mmdb),
         (("media", "sounds"), settings.media.sounds),
+        (("mqtt", "ca"), settings.mqtt.ca),
+        (("mqtt", "certificate"), settings.mqtt.certificate),
+        (("mqtt", "key"), settings.mqtt.key),
     ]
     named += [(("networks", "csv"), name) for name in settings.networks.csv]
     for position, trunk in enumerate(settings.trunks):
@@ -374,6 +382,8 @@ def _complaints(
     )
     yield from facts_consistency.missing_hashes(settings.lines, settings.sip.digest_algorithms)
     yield from trunk_consistency.complaints(settings.trunks)
+    names = {line.id for line in settings.lines}
+    yield from device_consistency.complaints(settings.devices, names, settings.sip)
     if refusal := plan.refuse_extension(settings.emergency.test_number):
         yield ("emergency", "test_number"), refusal
     trunks = {trunk.id for trunk in settings.trunks}

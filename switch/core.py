@@ -240,6 +240,8 @@ class Core:
         tx.respond(response, now)
         if response.status == 200:
             registered(exchange, line, address, now)
+            if verdict.is_next:
+                exchange.outbox.note("line.secret_used", line=user)
 
     def _options(self, tx: ServerTransaction, request: Request, flow: Flow, now: float) -> None:
         headers = [

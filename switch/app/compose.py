@@ -16,10 +16,12 @@ from switch.facts.sightings import Sightings
 from switch.facts.snapshot import Snapshot
 from switch.registrar.registrar import Registrar
 from switch.settings import HostPort
+from switch.sip.flow import Flow
 from switch.sip.outbox import Outbox
 from switch.store.alarm import Alarm
 from switch.store.psap_tables import PsapTables
 from switch.transaction.transactions import Transactions
+from switch.transport.limits import StreamLimits
 from switch.transport.local import LocalFlow
 from switch.trunk.build import build_trunk
 from switch.trunk.trunk import Trunks
@@ -102,6 +104,16 @@ def psap_routes(
     """The emergency routing table of an exchange; `found` gives the configuration in force."""
     tables = PsapTables(data)
     return PsapRoutes(exchange, tables, lambda: found().settings.emergency.routes_max_shrink, alarm)
+
+
+def patience(exchange: Exchange, flow: Flow, carrier_s: float, limits: StreamLimits) -> float:
+    """How long a connection may take to open: a carrier that has UDP too need not be waited for."""
+    has_udp = flow.transport == "TCP" and any(
+        hop.carrier.stream_flow is not None and hop.carrier.stream_flow.remote == flow.remote
+        for trunk in exchange.trunks.by_id.values()
+        for hop in trunk.hops
+    )
+    return carrier_s if has_udp else limits.connect_timeout_s
 
 
 def utc(now: float) -> float:

@@ -5,9 +5,11 @@ import contextlib
 import gc
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from itertools import chain
 from pathlib import Path
 
-from switch.app.compose import build_exchange, psap_routes, tariffs_of
+from switch.app.compose import build_exchange, patience, psap_routes, tariffs_of
+from switch.app.devices import device_commands, device_plan, device_service
 from switch.app.encryption import Encryption
 from switch.app.gather import Gather, without_crossings
 from switch.app.names import Names, resolver
@@ -28,6 +30,7 @@ from switch.console.socket import ControlServer
 from switch.console.use_cases import UseCases
 from switch.core import Core
 from switch.demo import carrier_process
+from switch.demo.device import DemoDevice
 from switch.driver import Driver
 from switch.media.pool import Pool, PoolOptions
 from switch.notice.courier import Courier, sender
@@ -38,7 +41,7 @@ from switch.observe.http import HttpServer, application, bind
 from switch.observe.metrics import Metrics, Readings
 from switch.observe.observer import Observer
 from switch.registrar.qualify import Qualifier
-from switch.sip.flow import Flow
+from switch.settings import HostPort
 from switch.sip.outbox import Event
 from switch.store.configurations import Configurations
 from switch.store.database import is_shared, sqlite_url
@@ -141,6 +144,15 @@ class Switch:
         lives, alarm = self.use_cases.lives, self.observer.alarm
         kept = self.use_cases.contracts, self.use_cases.disclosures
         self._kept = Kept(lives, self.ledger, self.ladders, *kept)
+        self.devices = device_service(
+            found,
+            exchange,
+            data,
+            lives,
+            self.use_cases.places.ask_again,
+            self.driver.perform,
+            alarm,
+        )
         self.watching = Watching(
             exchange,
             self.ladders,
@@ -159,7 +171,7 @@ class Switch:
         self.upkeep = Upkeep(
             self.journal,
             self.writer,
-            lambda: restated(exchange, self._kept),
+            lambda: chain(restated(exchange, self._kept), self.devices.records()),
             alarm=alarm,
         )
         self.retention = Retention(
@@ -173,6 +185,8 @@ class Switch:
             data / CONTROL_SOCKET, self._commands(), settle=self.writer.settle
         )
         self.http: list[HttpServer] = []
+        self.mqtt: HostPort | None = None  # where the private broker listens
+        self._read_backs: ReadBacks | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -180,12 +194,17 @@ class Switch:
         loop = asyncio.get_running_loop()
         settings, now = self.found.settings, boottime()
         for address in settings.http.listen:
-            pages = application(self.use_cases.overview.page, self.metrics, lambda: self.is_ready)
+            pages = application(
+                self.use_cases.overview.page,
+                self.metrics,
+                lambda: self.is_ready,
+                self.devices.routes,
+            )
             self.http.append(HttpServer(pages, bind(address.host, address.port)))
         self.psap_routes.load()
         self.udp.open(loop)
         self.streams.open(loop)
-        await go_on(
+        known = await go_on(
             self.exchange,
             self._kept,
             self.journal,
@@ -193,6 +212,9 @@ class Switch:
             self.observer.alarm,
             self.node,
         )
+        self.devices.restore(known)
+        self.mqtt = self.devices.open_broker()
+        demo_device = DemoDevice(self.devices, self.data, settings.demo.device, self.driver.perform)
         for room in (
             self.writer.run,
             self.journal.keep_synced,
@@ -202,6 +224,8 @@ class Switch:
             self._meet_deadlines,
             self._beat,
             self.names.run,
+            self.devices.run,
+            *([demo_device.run] if settings.demo.device else ()),
             *([self.gather.run] if self.gather is not None else ()),
         ):
             self._tasks.append(loop.create_task(self._watched(room)))
@@ -209,8 +233,9 @@ class Switch:
             await asyncio.to_thread(carrier_process.ensure, self.data, settings.demo.carrier)
         if self.pool is not None:
             self.pool.start(loop)
-            self.use_cases.lives.swapped = ReadBacks(self.exchange, self.pool.speak).refresh
-            self.use_cases.lives.swapped()
+            self._read_backs = ReadBacks(self.exchange, self.pool.speak)
+        self.use_cases.lives.swapped = self._facts_swapped
+        self._facts_swapped()
         self.use_cases.places.see()
         self.use_cases.contract.hold_numbers()
         for problem in self.found.misplaced():
@@ -255,10 +280,17 @@ class Switch:
         """Certificates may be new; new lines, numbers and sites have customers asked; what the reload
         led to leaves now."""
         self.streams.server_tls = self.encryption.use(self.reload.found)
+        self.devices.use(device_plan(self.reload.found))
         self.use_cases.places.see()
         self.use_cases.contract.hold_numbers()
         self.psap_routes.judge()
         self.driver.perform()
+
+    def _facts_swapped(self) -> None:
+        """Lines are others than they were: what 933 says, and what devices are told, follow."""
+        if self._read_backs is not None:
+            self._read_backs.refresh()
+        self.devices.fleet.facts_changed()
 
     def _store(self, records: list[bytes]) -> None:
         """What the journal got in a wake-up, to those who work on it later."""
@@ -269,6 +301,7 @@ class Switch:
         """What the machines note: notices are made of some, all are logged and counted."""
         # On a shared database only the node that wrote a crossing first tells anybody (`gather`).
         self._announce(events if self.gather is None else without_crossings(events))
+        self.devices.on_events(events)
         self.observer(events)
 
     def _announce(self, events: Sequence[Event]) -> None:
@@ -305,6 +338,7 @@ class Switch:
             **self.cases.table(),
             **self.psap_routes.table(),
             **trial.table(),
+            **device_commands(self.devices, self.reader, self.driver.perform),
             **reading,
         }
 
@@ -316,7 +350,9 @@ class Switch:
             self.driver,
             server_tls=self.encryption.use(self.found),
         )
-        streams.patience = self._patience
+        streams.patience = lambda flow: patience(
+            self.exchange, flow, self.reload.found.settings.emergency.tcp_connect_s, streams.limits
+        )
         streams.tls_peer = self.encryption.peer
         streams.on_handshake = self.encryption.on_handshake
         return streams
@@ -349,17 +385,6 @@ class Switch:
     def _worker_lost(self, address: str, port: int) -> None:
         self.core.on_announcer_lost((address, port), boottime())
         self.driver.perform()
-
-    def _patience(self, flow: Flow) -> float:
-        """How long a connection may take to open: a carrier that has UDP too need not be waited for."""
-        has_udp = flow.transport == "TCP" and any(
-            hop.carrier.stream_flow is not None and hop.carrier.stream_flow.remote == flow.remote
-            for trunk in self.exchange.trunks.by_id.values()
-            for hop in trunk.hops
-        )
-        if has_udp:
-            return self.reload.found.settings.emergency.tcp_connect_s
-        return self.streams.limits.connect_timeout_s
 
     async def _watched(self, room: Callable[[], Awaitable[None]]) -> None:
         """Run a room's task; one that ends by an error is told and started again."""

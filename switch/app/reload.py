@@ -171,6 +171,16 @@ def keep_fixed(found: Configuration, running: Configuration) -> tuple[Configurat
     return replace(found, settings=settings), waiting
 
 
+async def read_files(path: Path) -> tuple[Configuration, list[Problem], int]:
+    """The files as they are now: what they say, what the plan's own tests say, and their number."""
+
+    def read() -> tuple[Configuration, list[Problem], int]:
+        found = configuration.load(path)
+        return found, found.plan.run_tests(), len(found.plan.tests)
+
+    return await asyncio.to_thread(read)
+
+
 def _checked(path: Path, kept: Mapping[Path, Path] = MappingProxyType({})) -> Configuration:
     """The files, if nothing is wrong with them, the dial plan's own tests pass and all addresses fit
     the official geography. ConfigError."""
@@ -195,13 +205,3 @@ def _with_lines_of_calls(facts: Snapshot, exchange: Exchange) -> Snapshot:
     gone = {line: replace(old.lines[line], ha1={}) for line in talking}
     accounts = {line.account: old.accounts[line.account] for line in gone.values()}
     return replace(facts, lines={**facts.lines, **gone}, accounts={**accounts, **facts.accounts})
-
-
-async def read_files(path: Path) -> tuple[Configuration, list[Problem], int]:
-    """The files as they are now: what they say, what the plan's own tests say, and their number."""
-
-    def read() -> tuple[Configuration, list[Problem], int]:
-        found = configuration.load(path)
-        return found, found.plan.run_tests(), len(found.plan.tests)
-
-    return await asyncio.to_thread(read)

@@ -6,7 +6,7 @@ gives states, locations, minutes and registrations.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from switch.call.exchange import Exchange
 from switch.call.journal import live_records
@@ -62,10 +62,11 @@ async def go_on(
     reader: Reader,
     alarm: Alarm,
     node: str = "",
-) -> None:
+) -> list[dict[str, Any]]:
     """Take everything back. Nothing is sent before the driver is started.
 
-    `node` is this switch's name in a database that several share.
+    `node` is this switch's name in a database that several share. Returns what is known of devices,
+    among other records.
     """
     utc_ms = round(wall() * 1000)
     known = await recall(reader, utc_ms - _CYCLES_MS, utc_ms, node, alarm=alarm)
@@ -90,6 +91,7 @@ async def go_on(
     restored = restore_calls(exchange, records, now)
     if records:
         exchange.outbox.note("switch.restored", records=len(records), calls=restored)
+    return [*known.devices, *records]
 
 
 def _load_totals(exchange: Exchange, known: Recalled, now: float, utc: float) -> None:

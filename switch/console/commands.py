@@ -102,6 +102,29 @@ disclosure.request {line, since, until, classes "identity,traffic,location", gro
 disclosure.approve {id, by, because?} -> one; who asked can't, and nobody twice (not_allowed)
 disclosure.refuse {id, by, because?} -> one
 disclosure.export {id, by} -> {id, seal, text}; once, after two approvals; seal is the text's SHA-256
+device.list       {} -> [{id, line, model, version, target, rollout_state, online, sip_registered, state,
+                  history [{at, state, version}]}]; state: unclaimed, claimed, quarantined, tampered,
+                  stolen, replaced, decommissioned; rollout_state: of the device's update (FIRMWARE states)
+device.show       {device} -> the same, and serial, certificate, claimed_at, applied_rev, desired_rev,
+                  secret_gen, location_gen, emergency_ready, network, mos, firmware, story [{at, kind,
+                  state, version, detail}]
+device.claim      {device, key?, by?} -> {device, cid, secret, broker, service_key, tuf_root}: opens a claim,
+                  also of a device that was claimed before; key: its public key (base64), else the file's
+device.make       {device, by?} -> {device, factory}: the same with new keys, and the file for its box
+device.replace    {device, with, by?} -> device.show of the new one, which takes the line over
+device.stolen     {device, by?} -> as device.list; its line is stolen, too
+device.wipe       {device, by?} -> the same: forget everything, and out of service for good
+device.clear      {device, by?} -> the same: a person decided that it is neither tampered nor cloned
+device.rotate     {device, by?} -> the same: another SIP secret; both count until it is used
+device.log        {device} -> [{at, kind, state, version, detail}]: everything, from the database
+firmware.list     {} -> [{model, version, security_version, sha256, bytes, deltas, signed}]
+firmware.add      {path, model, version, security_version?} -> the same, of one that isn't signed yet
+firmware.sign     {keys} -> {signed [target]}; keys: the directory of the offline keys
+firmware.plan     {model, version, rollout?, canaries?, stages?, soak_s?, min_sample?, max_failure_rate?,
+                  failure_budget?, deadline_s?, window?, starts_at?, expires_at?, by?} -> as firmware.status
+firmware.move     {rollout, event, why?, by?} -> the same; event: start, pause, resume, abort, roll_back
+firmware.status   {rollout?} -> [{rollout, model, version, state, stage, stages, since, why, by, devices,
+                  reached, pending, under_way, confirmed, failed, failures [{device, step, detail}]}]
 notice.list       {line?} -> [{at, line, account, kind, percentage, clause, channel, state}]
 config.check      {} -> {errors [{file, line, key, message}], warnings [the same], tests {passed,
                   failed [the same]}}; never refuses
@@ -202,6 +225,27 @@ COMMANDS: Mapping[str, Command] = {
         _command("disclosure.approve", "id by", "because"),
         _command("disclosure.refuse", "id by", "because"),
         _command("disclosure.export", "id by"),
+        _command("device.list"),
+        _command("device.show", "device"),
+        _command("device.claim", "device", "key by"),
+        _command("device.make", "device", "by"),
+        _command("device.replace", "device with", "by"),
+        _command("device.stolen", "device", "by"),
+        _command("device.wipe", "device", "by"),
+        _command("device.clear", "device", "by"),
+        _command("device.rotate", "device", "by"),
+        _command("device.log", "device", offline=True, records=True),
+        _command("firmware.list"),
+        _command("firmware.add", "path model version", "security_version"),
+        _command("firmware.sign", "keys"),
+        _command(
+            "firmware.plan",
+            "model version",
+            "rollout canaries stages soak_s min_sample max_failure_rate failure_budget deadline_s "
+            "window starts_at expires_at by",
+        ),
+        _command("firmware.move", "rollout event", "why by"),
+        _command("firmware.status", optional="rollout"),
         _command("notice.list", optional="line", offline=True, records=True),
         _command("config.check", offline=True, local=True),
         _command("config.diff"),

@@ -210,9 +210,11 @@ class Places:
 
     def ask_again(self, line_id: str, why: str) -> None:
         """Have the customer confirm the line's address again; nothing for one that isn't confirmed."""
-        line = self._exchange.facts.lines[line_id]
+        line = self._exchange.facts.lines.get(line_id)
+        if line is None or self.state_of(line) is not LocationState.CONFIRMED:
+            return
         registered = self.registered(line)
-        if registered is not None and self.state_of(line) is LocationState.CONFIRMED:
+        if registered is not None:
             self._put(registered.asked_again(self._now(), why))
 
     def _reopen(self, now: int) -> None:

@@ -22,8 +22,9 @@ class LineLife:
     """What happened to a line since it was first seen; None leaves the file's initial value.
 
     `registered` is the newest version of its location; one that came from a file tells only when it was
-    first seen and whether the customer confirmed it. `ha1` holds rotated secrets by algorithm. Where
-    its phone was seen is in `whereabouts`.
+    first seen and whether the customer confirmed it. `ha1` holds rotated secrets by algorithm, `next_ha1`
+    one that was handed to its device and not used yet. `is_acknowledged` is whether its device confirmed
+    the location's newest version (true without a device). Where its phone was seen is in `whereabouts`.
     """
 
     state: model.LineState | None = None
@@ -31,6 +32,8 @@ class LineLife:
     registered: Registered | None = None
     ha1: Mapping[str, str] = field(default_factory=dict, repr=False)
     plan: Plan | None = None
+    next_ha1: Mapping[str, str] = field(default_factory=dict, repr=False)
+    is_acknowledged: bool = True
 
     @property
     def is_located(self) -> bool:
@@ -101,6 +104,7 @@ def build_line(
         location=_location(settings, life, places[settings.site]),
         site_location=places[site],
         default_location=default,
+        in_service=life.is_acknowledged,
     )
     return Line(
         id=settings.id,
@@ -132,6 +136,7 @@ def relive(line: Line, life: LineLife, places: Mapping[str, model.Location]) -> 
         ground=line.policy.ground if life.state is None else life.ground,
         location=location,
         site_location=places.get(site, line.policy.site_location),
+        in_service=life.is_acknowledged,
     )
     return replace(line, site=site, policy=seen, life=life, ha1=life.ha1 or line.ha1,
                    plan=life.plan or line.plan)  # fmt: skip
@@ -179,12 +184,16 @@ def _initial_location(settings: LineSettings, site: model.Location) -> model.Loc
     return replace(building, civic={**building.civic, **settings.place})
 
 
+def hashes_of(line: str, realm: str, password: str) -> dict[str, str]:
+    """RFC 7616 §3.4.2: H(username:realm:password), for the algorithms that we know."""
+    secret = f"{line}:{realm}:{password}".encode()
+    md5 = hashlib.md5(secret, usedforsecurity=False).hexdigest()
+    return {"MD5": md5, "SHA-256": hashlib.sha256(secret).hexdigest()}
+
+
 def _ha1_of(settings: LineSettings, realm: str) -> dict[str, str]:
-    """RFC 7616 §3.4.2: H(username:realm:password), for the algorithms that we offer."""
     if settings.password is not None:
-        secret = f"{settings.id}:{realm}:{settings.password.get_secret_value()}".encode()
-        md5 = hashlib.md5(secret, usedforsecurity=False).hexdigest()
-        return {"MD5": md5, "SHA-256": hashlib.sha256(secret).hexdigest()}
+        return hashes_of(settings.id, realm, settings.password.get_secret_value())
     given = {"MD5": settings.ha1, "SHA-256": settings.ha1_sha256}
     return {
         name: hashed.get_secret_value().lower()
