@@ -1,15 +1,16 @@
 """Devices, connected to the rest: what provisioning is told, and what it has done for it."""
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable
 from pathlib import Path
 
 from policy.model import LineState
 from switch.call.exchange import Exchange
 from switch.config import Configuration
-from switch.console.commands import UseCase
+from switch.console.commands import CommandRefused, UseCase
 from switch.console.devices import DeviceDesk
-from switch.console.line_life import LineLives
 from switch.console.rollouts import FirmwareDesk
+from switch.console.use_cases import UseCases
 from switch.provisioning.consistency import WILDCARDS
 from switch.provisioning.documents import Registrar
 from switch.provisioning.fleet import Ports
@@ -20,8 +21,6 @@ from switch.store.alarm import Alarm
 from switch.store.read import Reader
 from switch.store.read_devices import DeviceReader
 from switch.transport.certificate import client_context
-
-NOTICES: Mapping[LineState, str] = {LineState.STOLEN: "stolen", LineState.ACTIVE: "replaced"}
 
 
 def device_plan(found: Configuration) -> Plan:
@@ -47,26 +46,18 @@ def device_service(
     found: Configuration,
     exchange: Exchange,
     data: Path,
-    lives: LineLives,
-    reconfirm: Callable[[str, str], None],
+    use_cases: UseCases,
     perform: Callable[[], None],
     alarm: Alarm,
 ) -> Service:
     """The devices of a node; nothing is opened."""
+    contract, lives = use_cases.contract, use_cases.lives
 
-    def change_line(line: str, state: LineState, clause: str, by: str, at: int) -> None:
-        lives.change(line, state, clause, by, at)
-        kind = NOTICES[state]
-        exchange.outbox.note(
-            "notice.due",
-            kind=kind,
-            id=f"{kind} {line} {at}",
-            line=line,
-            account=exchange.facts.lines[line].account,
-            audience="customer",
-            clause=clause,
-            fields={},
-        )
+    def change_line(line: str, state: LineState, by: str) -> None:
+        """By the table of contracts, as if the person had said it of the line."""
+        act = contract.stolen if state is LineState.STOLEN else contract.resume
+        with contextlib.suppress(CommandRefused):  # a line whose contract has ended stays as it is
+            act({"line": line, "by": by, "because": "said of its device"})
 
     def ports(service: Service) -> Ports:
         return Ports(
@@ -75,7 +66,7 @@ def device_service(
             acknowledge=lives.acknowledge,
             change_line=change_line,
             users_changed=service.users_changed,
-            reconfirm=reconfirm,
+            reconfirm=use_cases.places.ask_again,
         )
 
     return Service(device_plan(found), exchange, data / "devices", ports, perform, alarm)

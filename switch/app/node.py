@@ -4,24 +4,22 @@ import asyncio
 import contextlib
 import gc
 import sys
-from collections.abc import Awaitable, Callable, Sequence
-from itertools import chain
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 
-from switch.app.compose import build_exchange, patience, psap_routes, tariffs_of
+from switch.app.compose import build_exchange, psap_routes, tariffs_of
 from switch.app.devices import device_commands, device_plan, device_service
-from switch.app.encryption import Encryption
-from switch.app.gather import Gather, without_crossings
-from switch.app.names import Names, resolver
+from switch.app.duties import Duties
+from switch.app.keeping import Keeping
 from switch.app.readbacks import ReadBacks
 from switch.app.reload import Reload, read_files
 from switch.app.restart import Kept, go_on, restated
+from switch.app.wires import Wires
 from switch.auth.nonce_key import nonce_key
 from switch.call.exchange import NoAnnouncer
 from switch.clock import boottime, wall
 from switch.config import Configuration
 from switch.console.bills import Bills
-from switch.console.cases import Cases
 from switch.console.commands import UseCase
 from switch.console.configuration import use_cases as configuration_use_cases
 from switch.console.emergency_test import EmergencyTest
@@ -33,29 +31,13 @@ from switch.demo import carrier_process
 from switch.demo.device import DemoDevice
 from switch.driver import Driver
 from switch.media.pool import Pool, PoolOptions
-from switch.notice.courier import Courier, sender
-from switch.notice.delivery import Delivery
-from switch.notice.ledger import Ledger
 from switch.observe.gauges import readings, totals
 from switch.observe.http import HttpServer, application, bind
 from switch.observe.metrics import Metrics, Readings
 from switch.observe.observer import Observer
-from switch.registrar.qualify import Qualifier
 from switch.settings import HostPort
 from switch.sip.outbox import Event
 from switch.store.configurations import Configurations
-from switch.store.database import is_shared, sqlite_url
-from switch.store.journal import Journal
-from switch.store.read import Reader
-from switch.store.read_cases import CaseReader
-from switch.store.retention import Retention
-from switch.store.shared import Gazette
-from switch.store.upkeep import Upkeep
-from switch.store.writer import Writer
-from switch.terms.ladders import Ladders
-from switch.terms.watching import Watching
-from switch.transport.stream import StreamTransport
-from switch.transport.udp import UdpTransport
 
 # Calls make little garbage in cycles: the collector looks seldom, and its long passes are rare.
 GC_THRESHOLDS = (10_000, 10, 100)
@@ -69,120 +51,51 @@ class Switch:
     def __init__(self, found: Configuration, data: Path, flush_log: Callable[[], None]) -> None:
         """Nothing is opened but the journal. `flush_log` writes what the log's reader takes by now."""
         self._flush_log = flush_log
-        self.found = found
+        self.found = found  # at the start; `reload.found` is in force
         self.data = data
         self.is_ready = False
         self.metrics = Metrics(self._gauges, lambda: totals(self.core))
         self.observer = Observer(self.metrics)
-        self.journal = Journal(data / "journal", alarm=self.observer.alarm)
-        store = found.settings.store
-        database = store.database(sqlite_url(data / "vigie.sqlite"))
-        self.node = store.node or ""
-        self.reader = Reader(database)
-        self.writer = Writer(
-            database,
-            lambda: self.journal.replay(whole=True),
-            node=self.node,
-            alarm=self.observer.alarm,
+        alarm = self.observer.alarm
+        self.keeping = Keeping(
+            found, data, self._live, lambda: self._in_force().settings.retention, alarm
         )
-        sip = found.settings.sip
         self.pool = self._make_pool()
+        sip = found.settings.sip
         listening = {"UDP": sip.udp, "TCP": sip.tcp, "TLS": sip.tls}
         given = sip.nonce_key
         key = given.get_secret_value().encode() if given else nonce_key(data / "nonce.key")
-        self.exchange = exchange = build_exchange(
-            found, {}, self.pool or NoAnnouncer(), listening, key
-        )
-        self.core = Core(exchange)
-        self.ledger = Ledger(
-            self._keep,
-            lambda: self.exchange.facts,
-            lambda: self.reload.found.settings.notice,
-            self.observer.alarm,
-        )
-        settings = self.ledger.settings
-        self.courier = Courier(sender(settings, data / "outbox"), self._notice_settled)
-        self.ledger.courier = self.courier
-        self.ladders = Ladders(
-            exchange.outbox, self._account_of, found.settings.usage.answer_within_ms
-        )
-        self.cases = Cases(
-            exchange,
-            self.ladders,
-            CaseReader(self.reader),
-            lambda line: self.watching.watch.alerts(line),  # noqa: PLW0108 (made below)
-            lambda line, case, by: self.use_cases.acts.change_plan(line, case, by),  # noqa: PLW0108
-        )
+        speakers = self.pool or NoAnnouncer()
+        self.exchange = build_exchange(found, {}, speakers, listening, key)
+        self.core = Core(self.exchange)
         self.driver = Driver(
             self.core,
-            exchange.wheel,
-            exchange.outbox,
-            self.journal,
+            self.exchange.wheel,
+            self.exchange.outbox,
+            self.keeping.journal,
             self._observe,
             self._store,
         )
-        self.gather: Gather | None = None
-        if is_shared(database):
-            self.gather = Gather(
-                exchange,
-                Gazette(database, self.node),
-                self._announce,
-                self.driver.perform,
-                self.observer.alarm,
-            )
-        self.udp = UdpTransport(sip.udp, self.driver)
-        self.encryption = Encryption(exchange, data / "tls", self.observer.alarm)
-        self.streams = self._make_streams()
-        self.names = Names(exchange, resolver(sip), self.driver.perform)
-        exchange.trunks.peer_names = self.streams.peer_names
-        self.qualifier = Qualifier(
-            exchange.registrar, exchange.transactions, exchange.wheel, sip.qualify_s
-        )
+        perform = self.driver.perform
         self.use_cases = self._make_use_cases(
             [f"{kind} {address}" for kind, addresses in listening.items() for address in addresses]
         )
-        lives, alarm = self.use_cases.lives, self.observer.alarm
-        kept = self.use_cases.contracts, self.use_cases.disclosures
-        self._kept = Kept(lives, self.ledger, self.ladders, *kept)
-        self.devices = device_service(
-            found,
-            exchange,
-            data,
-            lives,
-            self.use_cases.places.ask_again,
-            self.driver.perform,
-            alarm,
-        )
-        self.watching = Watching(
-            exchange,
-            self.ladders,
-            found.settings.acceptable_use.watch(),
-            self.use_cases.contract.bar_for_fraud,
-        )
         self.reload = Reload(
             found,
-            exchange,
-            lives,
+            self.exchange,
+            self.use_cases.lives,
             key,
             alarm,
             self._reloaded,
             Configurations(data / "configurations"),
         )
-        self.upkeep = Upkeep(
-            self.journal,
-            self.writer,
-            lambda: chain(restated(exchange, self._kept), self.devices.records()),
-            alarm=alarm,
-        )
-        self.retention = Retention(
-            self.journal,
-            self.writer,
-            lambda: self.reload.found.settings.retention,
-            alarm=alarm,
-        )
-        self.psap_routes = psap_routes(exchange, data, lambda: self.reload.found, alarm)
+        parts = self.exchange, self.keeping, self.use_cases
+        self.duties = Duties(*parts, self._in_force, data, perform, alarm)
+        self.wires = Wires(self.exchange, self.driver, self._in_force, data, alarm)
+        self.devices = device_service(found, self.exchange, data, self.use_cases, perform, alarm)
+        self.psap_routes = psap_routes(self.exchange, data, self._in_force, alarm)
         self.control = ControlServer(
-            data / CONTROL_SOCKET, self._commands(), settle=self.writer.settle
+            data / CONTROL_SOCKET, self._commands(), settle=self.keeping.writer.settle
         )
         self.http: list[HttpServer] = []
         self.mqtt: HostPort | None = None  # where the private broker listens
@@ -192,45 +105,19 @@ class Switch:
     async def start(self) -> None:
         """Open everything; OSError names an address that is taken."""
         loop = asyncio.get_running_loop()
-        settings, now = self.found.settings, boottime()
-        for address in settings.http.listen:
-            pages = application(
-                self.use_cases.overview.page,
-                self.metrics,
-                lambda: self.is_ready,
-                self.devices.routes,
-            )
-            self.http.append(HttpServer(pages, bind(address.host, address.port)))
+        self._make_pages()
         self.psap_routes.load()
-        self.udp.open(loop)
-        self.streams.open(loop)
+        senders = self.wires.open(loop)
+        keeping, alarm = self.keeping, self.observer.alarm
         known = await go_on(
-            self.exchange,
-            self._kept,
-            self.journal,
-            self.reader,
-            self.observer.alarm,
-            self.node,
+            self.exchange, self._kept(), keeping.journal, keeping.reader, alarm, keeping.node
         )
         self.devices.restore(known)
         self.mqtt = self.devices.open_broker()
-        demo_device = DemoDevice(self.devices, self.data, settings.demo.device, self.driver.perform)
-        for room in (
-            self.writer.run,
-            self.journal.keep_synced,
-            self.upkeep.run,
-            self.retention.run,
-            self.courier.run,
-            self._meet_deadlines,
-            self._beat,
-            self.names.run,
-            self.devices.run,
-            *([demo_device.run] if settings.demo.device else ()),
-            *([self.gather.run] if self.gather is not None else ()),
-        ):
+        for room in self._rooms():
             self._tasks.append(loop.create_task(self._watched(room)))
-        if settings.demo.carrier:
-            await asyncio.to_thread(carrier_process.ensure, self.data, settings.demo.carrier)
+        if carrier := self.found.settings.demo.carrier:
+            await asyncio.to_thread(carrier_process.ensure, self.data, carrier)
         if self.pool is not None:
             self.pool.start(loop)
             self._read_backs = ReadBacks(self.exchange, self.pool.speak)
@@ -239,11 +126,10 @@ class Switch:
         self.use_cases.places.see()
         self.use_cases.contract.hold_numbers()
         for problem in self.found.misplaced():
-            self.observer.alarm("config.misplaced", {"reason": str(problem)})
-        self.driver.start(loop, {"UDP": self.udp, "TCP": self.streams, "TLS": self.streams})
+            alarm("config.misplaced", {"reason": str(problem)})
+        self.driver.start(loop, senders)
         await self.reload.keep()
-        self.exchange.trunks.start(now)
-        self.qualifier.start(now)
+        self.wires.begin()
         self.driver.perform()
         await self.control.start()
         for server in self.http:
@@ -260,26 +146,47 @@ class Switch:
         await self.control.stop()
         for server in self.http:
             await server.stop()
-        self.qualifier.stop()
-        await self.courier.stop()
+        self.wires.quiet()
+        await self.duties.courier.stop()
         self.driver.perform()
         self.driver.stop()
-        self.udp.close()
-        self.streams.close()
+        self.wires.close()
         if self.pool is not None:
             self.pool.stop()
         with contextlib.suppress(TimeoutError):  # the journal has it; the next start writes it
             async with asyncio.timeout(3):
-                await self.writer.settle()
+                await self.keeping.writer.settle()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        self.journal.close()
+        self.keeping.journal.close()
+
+    def _in_force(self) -> Configuration:
+        return self.reload.found
+
+    def _rooms(self) -> Iterator[Callable[[], Awaitable[None]]]:
+        """What runs beside the calls."""
+        yield from self.keeping.tasks()
+        yield from self.duties.tasks()
+        yield self._meet_deadlines
+        yield self._beat
+        yield self.wires.names.run
+        yield self.devices.run
+        if device := self.found.settings.demo.device:
+            yield DemoDevice(self.devices, self.data, device, self.driver.perform).run
+
+    def _kept(self) -> Kept:
+        cases, duties = self.use_cases, self.duties
+        return Kept(cases.lives, duties.ledger, duties.ladders, cases.contracts, cases.disclosures)
+
+    def _live(self) -> Iterator[bytes]:
+        """What a restart goes on from, for the head of a new journal segment."""
+        yield from restated(self.exchange, self._kept())
+        yield from self.devices.records()
 
     def _reloaded(self) -> None:
-        """Certificates may be new; new lines, numbers and sites have customers asked; what the reload
-        led to leaves now."""
-        self.streams.server_tls = self.encryption.use(self.reload.found)
+        """New lines, numbers and sites have customers asked; what the reload led to leaves now."""
+        self.wires.renew()
         self.devices.use(device_plan(self.reload.found))
         self.use_cases.places.see()
         self.use_cases.contract.hold_numbers()
@@ -294,30 +201,14 @@ class Switch:
 
     def _store(self, records: list[bytes]) -> None:
         """What the journal got in a wake-up, to those who work on it later."""
-        self.writer.feed(records)
-        self.watching.feed(records)
+        self.keeping.writer.feed(records)
+        self.duties.watching.feed(records)
 
     def _observe(self, events: Sequence[Event]) -> None:
         """What the machines note: notices are made of some, all are logged and counted."""
-        # On a shared database only the node that wrote a crossing first tells anybody (`gather`).
-        self._announce(events if self.gather is None else without_crossings(events))
+        self.duties.on_events(events)
         self.devices.on_events(events)
         self.observer(events)
-
-    def _announce(self, events: Sequence[Event]) -> None:
-        self.ledger(events)
-        self.ladders(events)
-
-    def _keep(self, record: bytes) -> None:
-        self.exchange.outbox.journal.append(record)  # the list is a new one after each wake-up
-
-    def _account_of(self, line: str) -> str:
-        known = self.exchange.facts.lines.get(line)
-        return known.account if known is not None else ""
-
-    def _notice_settled(self, delivery: Delivery, state: str, reason: str) -> None:
-        self.ledger.settle(delivery, state, reason)
-        self.driver.perform()
 
     def _commands(self) -> dict[str, UseCase]:
         reading = configuration_use_cases(
@@ -331,37 +222,34 @@ class Switch:
         trial = EmergencyTest(
             self.exchange, self.driver.perform, lambda: len(pool.pids()) if pool else 0
         )
-        bills = Bills(self.exchange, self.reader, lambda: tariffs_of(self.reload.found.settings))
+        bills = Bills(
+            self.exchange, self.keeping.reader, lambda: tariffs_of(self.reload.found.settings)
+        )
         return {
             **self.use_cases.table(),
             **bills.table(),
-            **self.cases.table(),
+            **self.duties.cases.table(),
             **self.psap_routes.table(),
             **trial.table(),
-            **device_commands(self.devices, self.reader, self.driver.perform),
+            **device_commands(self.devices, self.keeping.reader, self.driver.perform),
             **reading,
         }
 
-    def _make_streams(self) -> StreamTransport:
-        sip = self.found.settings.sip
-        streams = StreamTransport(
-            sip.tcp,
-            sip.tls,
-            self.driver,
-            server_tls=self.encryption.use(self.found),
-        )
-        streams.patience = lambda flow: patience(
-            self.exchange, flow, self.reload.found.settings.emergency.tcp_connect_s, streams.limits
-        )
-        streams.tls_peer = self.encryption.peer
-        streams.on_handshake = self.encryption.on_handshake
-        return streams
+    def _make_pages(self) -> None:
+        for address in self.found.settings.http.listen:
+            pages = application(
+                self.use_cases.overview.page,
+                self.metrics,
+                lambda: self.is_ready,
+                self.devices.routes,
+            )
+            self.http.append(HttpServer(pages, bind(address.host, address.port)))
 
     def _make_use_cases(self, listening: list[str]) -> UseCases:
         return UseCases(
             self.exchange,
             lambda lives: self.reload.found.snapshot(lives),  # noqa: PLW0108 (`found` is swapped)
-            self.reader,
+            self.keeping.reader,
             self.driver.perform,
             lambda line: self.reload.found.origins(line),  # noqa: PLW0108 (as above)
             listening,
@@ -399,9 +287,7 @@ class Switch:
 
     async def _meet_deadlines(self) -> None:
         while True:
-            await self.cases.meet_deadlines()
-            self.use_cases.contract.meet_days()
-            self.use_cases.places.remind()
+            await self.duties.meet_deadlines()
             self.driver.perform()
             await asyncio.sleep(DEADLINES_S)
 
@@ -409,7 +295,7 @@ class Switch:
         while True:
             self.exchange.meters.beat(boottime(), wall())
             self.core.shedding.rest(boottime())
-            self.watching.look()
+            self.duties.watching.look()
             self.driver.perform()
             self._flush_log()
             await asyncio.sleep(HEARTBEAT_S)
@@ -418,10 +304,10 @@ class Switch:
         def slots(reserved: bool) -> int:
             return self.pool.count_free(reserved) if self.pool is not None else 0
 
-        backlog = self.journal.backlog_bytes
+        backlog = self.keeping.journal.backlog_bytes
         return {
-            **readings(self.exchange, self.streams, backlog, slots, boottime()),
-            "store_queue": {(): float(len(self.writer))},
+            **readings(self.exchange, self.wires.streams, backlog, slots, boottime()),
+            "store_queue": {(): float(len(self.keeping.writer))},
             "config_last_reload_successful": {(): float(self.reload.has_succeeded)},
             "config_last_reload_timestamp_seconds": {(): self.reload.applied_at},
         }

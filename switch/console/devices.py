@@ -112,7 +112,7 @@ class DeviceDesk:
         ports, at = self._fleet.ports, self._fleet.now_ms()
         self._fleet.devices.keep(new.device.changed(at, line=line.id, by=by))
         if was_stolen:
-            ports.change_line(line.id, LineState.ACTIVE, "2(c)", by, at)
+            ports.change_line(line.id, LineState.ACTIVE, by)
         ports.reconfirm(line.id, f"new hardware {new.device.id}")
         if new.device.seal_key:
             self._fleet.rotate(new, by)

@@ -36,15 +36,15 @@ class Ports:
     """What the fleet has done for it. All are synchronous and none fails.
 
     `publish(topic, payload)` sends, empty clears what is retained; `keep_secret(line, ha1, next_ha1, at)`
-    and `acknowledge({line: is acknowledged})` change lines, `change_line(line, state, clause, by, at)`
-    their state; `users_changed` has the broker learn who may log in; `reconfirm(line, why)` asks a
+    and `acknowledge({line: is acknowledged})` change lines, `change_line(line, state, by)` their
+    state; `users_changed` has the broker learn who may log in; `reconfirm(line, why)` asks a
     customer for the location again.
     """
 
     publish: Callable[[Topic, bytes], None]
     keep_secret: Callable[[str, Mapping[str, str], Mapping[str, str], int], None]
     acknowledge: Callable[[Mapping[str, bool]], None]
-    change_line: Callable[[str, LineState, str, str, int], None]
+    change_line: Callable[[str, LineState, str], None]
     users_changed: Callable[[], None]
     reconfirm: Callable[[str, str], None] = lambda line, why: None
 
@@ -272,7 +272,7 @@ class Fleet:
         self.wipe(twin)
         self.change(twin, Event.STEAL, by, "reported stolen")
         if line is not None and line.state is not LineState.STOLEN:
-            self.ports.change_line(line.id, LineState.STOLEN, "2(b)", by, self.now_ms())
+            self.ports.change_line(line.id, LineState.STOLEN, by)
             self.end_calls(line.id, "stolen")
 
     def retire(self, twin: Twin, event: Event, by: str, why: str) -> None:

@@ -62,8 +62,8 @@ class House:
         def changed() -> None:
             self.users_changed += 1
 
-        def change_line(line: str, state: LineState, clause: str, by: str, at: int) -> None:
-            self.lives.change(line, state, clause, by, at)
+        def change_line(line: str, state: LineState, by: str) -> None:
+            self.lives.change(line, state, "2(b)", by, self.fleet.now_ms())
 
         return Ports(
             publish=lambda topic, payload: self.sent.append((topic, payload)),
