@@ -125,11 +125,10 @@ class Fleet:
         return True
 
     def outrank(self, twin: Twin, rev: int) -> None:
-        """A device has seen a later revision than we remember: go on from there."""
+        """Publish the document under a revision above `rev`: the device has seen that one."""
         if twin.published is not None:
             last = documents.Published(twin.device.id, rev, "", "", b"", 0)
             twin.published = last
-            self.note("device.revision_lost", device=twin.device.id, rev=rev)
             self.refresh(twin)
 
     def facts_changed(self) -> None:
@@ -158,6 +157,13 @@ class Fleet:
                 self.ports.publish(topic, twin.published.envelope)
             self.refresh(twin)
         self.publish_beacon()
+
+    def out_of_reach(self) -> None:
+        """The broker is lost: nobody is known to be there. Whoever comes back does so because of us, so
+        that is no sign of a clone, nor an outage of the device's."""
+        for twin in self.devices.by_id.values():
+            twin.online = False
+            twin.sids.clear()
 
     def publish_beacon(self) -> None:
         """Signed time for all."""

@@ -107,7 +107,14 @@ class Service:
             self.rollouts.on_reported,
             self._known_image,
         )
-        self.link = Link(self._address, self.reports.take, perform, self.fleet.publish_all, note)
+        self.link = Link(
+            self._address,
+            self.reports.take,
+            perform,
+            self.fleet.publish_all,
+            self.fleet.out_of_reach,
+            note,
+        )
         self.devices.define(plan.devices)
 
     # -- the application -----------------------------------------------------------------------
