@@ -7,7 +7,7 @@ Deliberately absent: the broker, the clock's ticking, and the command line.
 """
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -27,6 +27,7 @@ from switch.provisioning.devices import Devices, Twin
 from switch.provisioning.documents import Registrar
 
 COMMAND_S: Final = 300
+TURN_S: Final = 0.002  # what one turn of the loop may cost the calls that wait meanwhile
 WIPE_GRACE_S: Final = 10.0  # how long a stolen device that is connected may still hear the wipe
 _SECRET_BYTES: Final = 24
 
@@ -63,6 +64,9 @@ class Fleet:
     firmware_for: Callable[[Twin], FirmwareWanted | None] = lambda twin: None
     beacon: Callable[[int], Beacon] = lambda at: Beacon(at, 0, {})
     _known: dict[str, Line] = field(default_factory=dict)  # the facts that documents were made of
+    due: dict[str, bool] = field(
+        default_factory=dict
+    )  # devices to publish for; True: lost, so anyway
     _used: set[str] = field(default_factory=set)  # lines that registered with their next secret
     _cut_at: dict[str, float] = field(default_factory=dict)  # boottime, by device
     _unacknowledged: dict[str, bool] = field(default_factory=dict)
@@ -98,12 +102,11 @@ class Fleet:
 
     def refresh(self, twin: Twin) -> bool:
         """Publish a device's document if it says something new; whether it did."""
-        device = twin.device
-        if not device.rights.document:
-            return False
-        line = self.line_of(twin)
+        device, line = twin.device, self.line_of(twin)
         if line is not None:
             self._known[device.id] = line
+        if not device.rights.document:
+            return False
         try:
             document = documents.wanted(
                 twin.definition, device, line, self.firmware_for(twin), self.registrar
@@ -135,28 +138,48 @@ class Fleet:
         """Lines may be others than they were: those of ours that are get a new document."""
         if self._is_settling:
             return
-        for twin in self.devices.by_id.values():
-            line = self.line_of(twin)
-            if line is not None and self._known.get(twin.device.id) is not line:
-                self.refresh(twin)
-                self.see_acknowledgement(twin)
+        changed = [
+            twin.device.id
+            for twin in self.devices.by_id.values()
+            if self.line_of(twin) is not self._known.get(twin.device.id)
+        ]
+        self.have_published(changed)
 
     def settings_changed(self) -> None:
         """The files were taken over: any document may be another."""
-        for twin in self.devices.by_id.values():
-            self.refresh(twin)
+        self.have_published(self.devices.by_id)
 
     def publish_all(self) -> None:
         """The broker may have forgotten everything: the database is the truth."""
-        for twin in self.devices.by_id.values():
-            topic = Topic(Kind.DESIRED, twin.device.id)
-            if not twin.device.rights.document:
-                if twin.published is not None:
-                    self.ports.publish(topic, b"")
-            elif twin.published is not None and twin.published.envelope:
-                self.ports.publish(topic, twin.published.envelope)
-            self.refresh(twin)
         self.publish_beacon()
+        self.due = dict.fromkeys(self.devices.by_id, True)
+        self.work()
+
+    def work(self, limit_s: float = TURN_S) -> bool:
+        """Publish what is due for a short turn of the loop; whether more is left."""
+        until = boottime() + limit_s
+        while self.due and boottime() < until:
+            name = next(iter(self.due))
+            is_lost = self.due.pop(name)
+            twin = self.devices.by_id[name]
+            if not self.refresh(twin) and is_lost:
+                self._publish_again(twin)
+            self.see_acknowledgement(twin)
+        return bool(self.due)
+
+    def have_published(self, names: Iterable[str]) -> None:
+        """A few at once; many in turns, so that calls don't wait."""
+        for name in names:
+            self.due.setdefault(name, False)
+        self.work()
+
+    def _publish_again(self, twin: Twin) -> None:
+        """The very bytes that were published last, or nothing for a device without a right to them."""
+        published, topic = twin.published, Topic(Kind.DESIRED, twin.device.id)
+        if published is None or not published.envelope:
+            return
+        payload = published.envelope if twin.device.rights.document else b""
+        self.ports.publish(topic, payload)
 
     def out_of_reach(self) -> None:
         """The broker is lost: nobody is known to be there. Whoever comes back does so because of us, so

@@ -241,10 +241,7 @@ class Rollouts:
             self.write(progress.record(state.id))
         if is_moved and state.state in (State.ROLLING_BACK, State.ABORTED, State.SUPERSEDED):
             concerned |= found.devices.keys()
-        for device in concerned:
-            twin = self.fleet.devices.by_id.get(device)
-            if twin is not None:
-                self.fleet.refresh(twin)
+        self.fleet.have_published(concerned & self.fleet.devices.by_id.keys())
 
     # -- the journal ---------------------------------------------------------------------------
 

@@ -160,7 +160,7 @@ class Service:
 
     async def run(self) -> None:
         """Keep all of it going until cancelled."""
-        rooms = [self._tick(), self._keep_fresh()]
+        rooms = [self._tick(), self._keep_fresh(), self._publish_due()]
         if self.plan.mqtt.url:
             rooms.append(self.link.run())
         else:
@@ -273,6 +273,15 @@ class Service:
                 self.admission.answer()
             self.perform()
             await asyncio.sleep(TICK_S)
+
+    async def _publish_due(self) -> None:
+        """Documents that a reload or a new broker asks for, a few a turn."""
+        while True:
+            is_more = False
+            if self.fleet.due:
+                is_more = self.fleet.work()
+                self.perform()
+            await asyncio.sleep(0 if is_more else TICK_S / 10)
 
     async def _keep_fresh(self) -> None:
         """The online signatures of the repository run out; they are renewed in time."""

@@ -177,7 +177,7 @@ def test_stolen_in_a_call(house: Rig) -> None:
         until(lambda: "wiped" in [e["kind"] for e in shown(house)["story"]], 20.0, "wiped")
         assert time.monotonic() - began < 60
     assert house.ask("line.show", line="109")["state"] == "stolen"
-    assert house.cdr_after(0, dst="109")["ending"] == "stolen"
+    assert house.cdr_after(0, dst_raw="109")["ending"] == "stolen"
     with Handset("--address", "127.0.0.1") as thief, pytest.raises(HandsetError):
         thief.register("109", "demo-109", house.address)
 
