@@ -269,4 +269,7 @@ class Process:
 
     def terminate(self) -> int:
         self._process.terminate()
+        return self.wait()
+
+    def wait(self) -> int:
         return self._process.wait(10)
