@@ -73,7 +73,7 @@ case.show         {case} -> the same, and contacted, usage_normal, used_ms, last
 case.decide       {case, decision, by, because?} -> the same as case.list shows; decision: notify,
                   contacted, dismiss, approve, terminate; one that doesn't apply is refused (not_allowed)
 emergency.report  {} -> {at, lines, ready, feed_version, without_address, unconfirmed, moved,
-                  not_acknowledged, trunks, summary}: lists of what is to be mended
+                  not_in_service, not_acknowledged, trunks, summary}: lists of what is to be mended
 emergency.feed    {since?, by?} -> {version, hash, at, since, changed, rows [{operation, number, line,
                   ...}]}: the whole feed, or what changed after a version
 emergency.feed_ack {version, lines? | answers [{number, version, accepted, reason?}], by?} ->

@@ -143,7 +143,9 @@ class Link:
             max_concurrent_outgoing_calls=_PUBLISHERS + 4,
             timeout=10,
         ) as client:
-            client.pending_calls_threshold = _PUBLISHERS * 2  # as many wait at once as was asked for
+            client.pending_calls_threshold = (
+                _PUBLISHERS * 2
+            )  # as many wait at once as was asked for
             for pattern in SUBSCRIPTIONS:
                 await self._subscribe(client, pattern)
             self.is_up = True
