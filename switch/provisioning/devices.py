@@ -61,6 +61,11 @@ class Twin:
     offered_again: float = -1e9  # boottime of the last document that was sent anew after a reversal
 
     @property
+    def line(self) -> str:
+        """The line that it carries, "" for none: what a person gave it, else what the files say."""
+        return self.device.line or self.definition.line
+
+    @property
     def version(self) -> str:
         """The firmware that runs, "" before the first report."""
         return "" if self.reported is None else self.reported.fw.version
@@ -200,8 +205,8 @@ class Devices:
     def _index_one(self, twin: Twin) -> None:
         if twin.device.cid:
             self.by_cid[twin.device.cid] = twin
-        if twin.device.line and twin.device.rights.document:
-            self.by_line[twin.device.line] = twin
+        if twin.line and twin.device.rights.document:
+            self.by_line[twin.line] = twin
 
 
 def _new(definition: DeviceSettings) -> Device:

@@ -7,7 +7,8 @@ Deliberately absent: the broker, the clock's ticking, and the command line.
 """
 
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -70,7 +71,7 @@ class Fleet:
     _used: set[str] = field(default_factory=set)  # lines that registered with their next secret
     _cut_at: dict[str, float] = field(default_factory=dict)  # boottime, by device
     _unacknowledged: dict[str, bool] = field(default_factory=dict)
-    _is_settling: bool = False
+    _is_quiet: bool = False
 
     # -- what is asked of it -------------------------------------------------------------------
 
@@ -84,8 +85,7 @@ class Fleet:
 
     def line_of(self, twin: Twin) -> Line | None:
         """The line that a device carries."""
-        name = twin.device.line or twin.definition.line
-        return self.exchange.facts.lines.get(name)
+        return self.exchange.facts.lines.get(twin.line)
 
     def users(self) -> dict[str, str]:
         """Who may log in at the broker: name -> hash."""
@@ -103,10 +103,15 @@ class Fleet:
     def refresh(self, twin: Twin) -> bool:
         """Publish a device's document if it says something new; whether it did."""
         device, line = twin.device, self.line_of(twin)
-        if line is not None:
+        if line is None:
+            self._known.pop(device.id, None)
+        else:
             self._known[device.id] = line
         if not device.rights.document:
             return False
+        if line is not None and device.seal_key and device.secret_line != line.id:
+            device = self.devices.keep(self.with_new_secret(device, line, self.now_ms())).device
+            line = self.line_of(twin)
         try:
             document = documents.wanted(
                 twin.definition, device, line, self.firmware_for(twin), self.registrar
@@ -136,7 +141,7 @@ class Fleet:
 
     def facts_changed(self) -> None:
         """Lines may be others than they were: those of ours that are get a new document."""
-        if self._is_settling:
+        if self._is_quiet:
             return
         changed = [
             twin.device.id
@@ -210,9 +215,11 @@ class Fleet:
         key = X25519PublicKey.from_public_bytes(device.seal_key)
         sealed = seal(secret, key, device.id, f"sip:{line.id}", generation)
         hashes = hashes_of(line.id, self.realm, secret)
-        self.ports.keep_secret(line.id, line.life.ha1, hashes, at)
+        self._keep_secret(line.id, line.life.ha1, hashes, at)
         self._used.discard(line.id)
-        return device.changed(at, sealed=sealed, secret_gen=generation, secret_at=at)
+        return device.changed(
+            at, sealed=sealed, secret_gen=generation, secret_line=line.id, secret_at=at
+        )
 
     def rotate(self, twin: Twin, by: str) -> None:
         """Replace a device's SIP secret."""
@@ -230,6 +237,21 @@ class Fleet:
         if twin is not None:
             self.see_secret(twin)
 
+    def _keep_secret(
+        self, line: str, ha1: Mapping[str, str], next_ha1: Mapping[str, str], at: int
+    ) -> None:
+        with self._quietly():
+            self.ports.keep_secret(line, ha1, next_ha1, at)
+
+    @contextmanager
+    def _quietly(self) -> Iterator[None]:
+        """The facts are swapped for what stands in no document."""
+        self._is_quiet = True
+        try:
+            yield
+        finally:
+            self._is_quiet = False
+
     def see_secret(self, twin: Twin) -> None:
         """Retire the old secret once the device reports the new one and a REGISTER used it."""
         line = self.line_of(twin)
@@ -239,7 +261,7 @@ class Fleet:
         if told.get(line.id) == twin.device.secret_gen and line.life.next_ha1:
             self._used.discard(line.id)
             at = self.now_ms()
-            self.ports.keep_secret(line.id, line.life.next_ha1, {}, at)
+            self._keep_secret(line.id, line.life.next_ha1, {}, at)
             generation = twin.device.secret_gen
             self.devices.happened(twin, "secret", at, detail=f"generation {generation} is in use")
             self.note("device.secret_retired", device=twin.device.id, line=line.id)
@@ -259,9 +281,8 @@ class Fleet:
         if not self._unacknowledged:
             return
         told, self._unacknowledged = self._unacknowledged, {}
-        self._is_settling = True  # nothing of it stands in a document
-        self.ports.acknowledge(told)
-        self._is_settling = False
+        with self._quietly():
+            self.ports.acknowledge(told)
         for name in told:
             twin = self.devices.by_line.get(name)
             if twin is not None and (line := self.line_of(twin)) is not None:
@@ -311,7 +332,7 @@ class Fleet:
         self.change(twin, event, by, why)
         if line is not None and twin.device.seal_key:
             void = hashes_of(line.id, self.realm, secrets.token_urlsafe(_SECRET_BYTES))
-            self.ports.keep_secret(line.id, void, {}, self.now_ms())
+            self._keep_secret(line.id, void, {}, self.now_ms())
             self.exchange.registrar.remove(line.id)
 
     def end_calls(self, line: str, slug: str) -> None:
@@ -336,7 +357,7 @@ class Fleet:
         """What `device list` shows of a device."""
         device, reported = twin.device, twin.reported
         wanted = self.firmware_for(twin)
-        line = twin.device.line or twin.definition.line
+        line = twin.line
         return {
             "id": device.id,
             "line": line,

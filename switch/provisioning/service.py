@@ -134,6 +134,10 @@ class Service:
         self.fleet.registrar = plan.registrar
         self.devices.define(plan.devices)
         self.fleet.settings_changed()
+        if plan.devices and self.broker is None and not plan.mqtt.url and not self.unavailable:
+            self.unavailable = "there was no device at the start"
+            advice = "start the switch anew"
+            self._note("mqtt.unavailable", {"reason": self.unavailable, "advice": advice})
 
     def records(self) -> Iterator[bytes]:
         """Restate everything, for the head of a new journal segment."""
@@ -188,9 +192,8 @@ class Service:
             return None
         tls = None
         if mqtt.tls is not None:
-            certificate, key = self.fleet.authority.broker_certificate(
-                mqtt.tls.host, datetime.now(UTC)
-            )
+            host = urlsplit(mqtt.public_url).hostname or mqtt.tls.host
+            certificate, key = self.fleet.authority.broker_certificate(host, datetime.now(UTC))
             tls = Encrypted(mqtt.tls, certificate, key, self.fleet.authority.path)
         self.broker = Broker(
             self._data / "mqtt", mqtt.listen, tls, self._user, self._users, self._note

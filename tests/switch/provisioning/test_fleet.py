@@ -1,6 +1,7 @@
 """What devices are told, what they say, and what people decide of them: by message, without a broker."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -136,6 +137,26 @@ def test_a_document_that_lost_us_is_offered_anew_once(house: House, device: Fake
             err=wire.Problem("not_regained", "", "sip did not come back"),
         )
     assert device.desired().rev == 3
+
+
+def test_another_line_of_the_files_comes_with_a_secret_of_its_own(
+    house: House, device: FakeDevice
+) -> None:
+    twin = house.twin(NAME)
+    twin.definition = twin.definition.model_copy(update={"line": "103"})
+    house.fleet.settings_changed()
+    line = device.desired().lines[0]
+    assert (line.line, line.sip.user, line.sip.secret_gen) == ("103", "103", 2)
+    coming = hashes_of("103", house.fleet.realm, device.secret())
+    assert house.exchange.facts.next_ha1("103", "MD5") == coming["MD5"]
+
+
+def test_a_line_that_is_gone_leaves_the_document(house: House, device: FakeDevice) -> None:
+    facts = house.exchange.facts
+    house.lives.use(replace(facts, lines={k: v for k, v in facts.lines.items() if k != "101"}))
+    assert device.desired().lines == ()
+    house.lives.use(facts)
+    assert device.desired().lines[0].line == "101"
 
 
 def test_a_line_moves_with_the_files(house: House, device: FakeDevice) -> None:
