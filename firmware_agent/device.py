@@ -206,7 +206,8 @@ class Device:
             member.certificate_sha256,
         )
         boot_id = f"{kept.boots + 1}-{secrets.token_hex(4)}"
-        start = Start(self.boot, boot_id, options.reason, header.build, self.slots.floor())
+        floor = self.slots.floor()
+        start = Start(self.boot, boot_id, options.reason, header.build, floor, header.trial_s)
         chance = random.SystemRandom()
         agent = Agent(identity, kept, start, documents, read_clocks(), chance)
         pool = urllib3.PoolManager(num_pools=2)

@@ -1,10 +1,10 @@
 """The image of a simulated adapter: any bytes. A first line of JSON may say what the bytes can't do:
 
-    {"vigie_image": 1, "build": 1790000000, "fault": "never_registers", "share": 3}
+    {"vigie_image": 1, "build": 1790000000, "fault": "never_registers", "share": 3, "trial_s": 20}
 
 `build`: build time, UTC seconds. `fault`: never_registers, or crashes (at start, before anything);
-`share`: in so many per cent of the devices, by their id. This is for tests of what such an image does to a
-fleet.
+`share`: in so many per cent of the devices, by their id; `trial_s`: how long its trial may take. This is for
+tests of what such an image does to a fleet.
 """
 
 import zlib
@@ -27,6 +27,7 @@ class Header:
     build: UtcSeconds = DEFAULT_BUILD
     fault: str = ""
     share: Annotated[int, Within(0, 100)] = 100
+    trial_s: Annotated[int, Within(1, 3600)] = 300
 
     @classmethod
     def of(cls, content: bytes) -> "Header":

@@ -81,7 +81,7 @@ class Agent:
             self._restored(each, documents) for each in (kept.config.good, kept.config.trying)
         )
         self.config = Configuration(kept.config, good, trying)
-        self.update = Update(self, kept.update, start.boot, chance)
+        self.update = Update(self, kept.update, start.boot, start.trial_s, chance)
         self.lines = Lines()
         self.reports = Reports(
             Parts(start, self.out, self.time, self.config, self.update, self.lines, self.quiet),

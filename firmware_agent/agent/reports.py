@@ -10,7 +10,7 @@ from firmware_agent.agent.lines import Lines
 from firmware_agent.agent.outbox import Outbox
 from firmware_agent.agent.quiet import Quiet
 from firmware_agent.agent.signals import Place
-from firmware_agent.agent.update import Update
+from firmware_agent.agent.update import TRIAL_LIMIT_S, Update
 from firmware_agent.messages.reported import (
     Attest,
     ClockState,
@@ -29,13 +29,15 @@ TELEMETRY_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """How this run began. `build`: build time of the firmware, UTC seconds; `floor`: of the slots."""
+    """How this run began. `build`: build time of the firmware, UTC seconds; `floor`: of the slots;
+    `trial_s`: how long a trial may take."""
 
     boot: Boot
     boot_id: str
     reason: str
     build: int
     floor: int = 0
+    trial_s: float = TRIAL_LIMIT_S
 
 
 @dataclass(frozen=True, slots=True)

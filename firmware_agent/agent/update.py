@@ -43,15 +43,18 @@ class Owner(Protocol):
 
 
 class Update:
-    """One update at a time. `running`: what was booted."""
+    """One update at a time. `running`: what was booted; `trial_s`: how long its trial may take."""
 
-    def __init__(self, owner: Owner, kept: Progress, running: Boot, chance: random.Random) -> None:
+    def __init__(
+        self, owner: Owner, kept: Progress, running: Boot, trial_s: float, chance: random.Random
+    ) -> None:
         self.progress = kept
         self.running = running
         self.custom: ImageCustom | None = None
         self.retry_at: float | None = None
         self.trial_ends: float | None = None
         self._owner = owner
+        self._trial_s = trial_s
         self._chance = chance
         self._pauses = 0
         self._forged = 0
@@ -79,7 +82,7 @@ class Update:
         boot, wanted = self.running, self.progress.wanted
         if boot.is_trial:
             if (self.state, UpdateEvent.BOOTED_TRIAL) in TABLE:
-                self.trial_ends = now + TRIAL_LIMIT_S
+                self.trial_ends = now + self._trial_s
                 self._step(UpdateEvent.BOOTED_TRIAL, now, utc)
         elif boot.fell_back:
             self._step(

@@ -110,7 +110,8 @@ class PlayedDevice:
             device, around.model, around.keys, self.card.seal_key, self.card.certificate_sha256
         )
         boot_id = f"{kept.boots + 1}-{self._chance.getrandbits(32):08x}"
-        start = Start(boot, boot_id, reason, header.build, self._slots.floor())
+        floor = self._slots.floor()
+        start = Start(boot, boot_id, reason, header.build, floor, header.trial_s)
         agent = Agent(identity, kept, start, documents, read_clocks(), self._chance)
         metadata = Metadata(
             around.metadata_dir / device,

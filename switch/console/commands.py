@@ -91,7 +91,7 @@ case.show         {case} -> the same, and contacted, usage_normal, used_ms, last
 case.decide       {case, decision, by, because?} -> the same as case.list shows; decision: notify,
                   contacted, dismiss, approve, terminate; one that doesn't apply is refused (not_allowed)
 emergency.report  {} -> {at, lines, ready, feed_version, without_address, unconfirmed, moved,
-                  not_acknowledged, trunks, summary}: lists of what is to be mended
+                  not_in_service, not_acknowledged, trunks, summary}: lists of what is to be mended
 emergency.feed    {since?, by?} -> {version, hash, at, since, changed, rows [{operation, number, line,
                   ...}]}: the whole feed, or what changed after a version
 emergency.feed_ack {version, lines? | answers [{number, version, accepted, reason?}], by?} ->
@@ -121,7 +121,8 @@ firmware.list     {} -> [{model, version, security_version, sha256, bytes, delta
 firmware.add      {path, model, version, security_version?} -> the same, of one that isn't signed yet
 firmware.sign     {keys} -> {signed [target]}; keys: the directory of the offline keys
 firmware.plan     {model, version, rollout?, canaries?, stages?, soak_s?, min_sample?, max_failure_rate?,
-                  failure_budget?, deadline_s?, window?, starts_at?, expires_at?, by?} -> as firmware.status
+                  failure_budget?, max_under_way?, deadline_s?, window?, starts_at?, expires_at?, by?} -> as
+                  firmware.status
 firmware.move     {rollout, event, why?, by?} -> the same; event: start, pause, resume, abort, roll_back
 firmware.status   {rollout?} -> [{rollout, model, version, state, stage, stages, since, why, by, devices,
                   reached, pending, under_way, confirmed, failed, failures [{device, step, detail}]}]
@@ -241,8 +242,8 @@ COMMANDS: Mapping[str, Command] = {
         _command(
             "firmware.plan",
             "model version",
-            "rollout canaries stages soak_s min_sample max_failure_rate failure_budget deadline_s "
-            "window starts_at expires_at by",
+            "rollout canaries stages soak_s min_sample max_failure_rate failure_budget "
+            "max_under_way deadline_s window starts_at expires_at by",
         ),
         _command("firmware.move", "rollout event", "why by"),
         _command("firmware.status", optional="rollout"),

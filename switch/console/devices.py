@@ -105,8 +105,8 @@ class DeviceDesk:
         line = self._fleet.line_of(old)
         if new is old or line is None:
             raise CommandRefused("bad_args", f"{old.device.id} has no line to be taken over")
-        if new.device.line and new.device.line != line.id:
-            raise CommandRefused("not_allowed", f"{new.device.id} carries line {new.device.line}")
+        if new.line and new.line != line.id:
+            raise CommandRefused("not_allowed", f"{new.device.id} carries line {new.line}")
         was_stolen = line.state is LineState.STOLEN
         self._change(lambda: self._fleet.retire(old, Event.REPLACE, by, f"by {new.device.id}"))
         ports, at = self._fleet.ports, self._fleet.now_ms()
@@ -114,8 +114,6 @@ class DeviceDesk:
         if was_stolen:
             ports.change_line(line.id, LineState.ACTIVE, by)
         ports.reconfirm(line.id, f"new hardware {new.device.id}")
-        if new.device.seal_key:
-            self._fleet.rotate(new, by)
         self._fleet.refresh(new)
         self._perform()
         return self.show({"device": new.device.id})

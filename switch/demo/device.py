@@ -117,10 +117,10 @@ class DemoDevice:
     def _ensure(self, path: Path) -> None:
         """The running device, adopted or started."""
         broker = self._service.admission.place.broker
-        running = _known(self._data)
-        if running is not None and running[2] == broker:
+        known = _known(self._data)
+        if known is not None and known[2] == broker:
             return
-        if running is not None:
+        if known is not None:
             stop(self._data)
         command = [sys.executable, "-m", "firmware_agent", "run", "--factory", str(path)]
         command += ["--state", str(self._home / "state"), "--broker", broker]
@@ -138,11 +138,17 @@ class DemoDevice:
         (self._data / _PID_FILE).write_bytes(orjson.dumps(told))
 
 
+def running(data: Path) -> int | None:
+    """Process id of the device of a data directory, None if it doesn't run."""
+    known = _known(data)
+    return None if known is None else known[0]
+
+
 def stop(data: Path) -> None:
     """End the device of a data directory; after 3 s by force. Nothing if it doesn't run. Blocks."""
-    running = _known(data)
-    if running is not None:
-        pid, started, _ = running
+    known = _known(data)
+    if known is not None:
+        pid, started, _ = known
         os.kill(pid, signal.SIGTERM)
         _await_end(pid, started)
     (data / _PID_FILE).unlink(missing_ok=True)

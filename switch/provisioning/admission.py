@@ -124,7 +124,6 @@ class Admission:
             device = device.on(Event.CLAIM, at, "claim")
         device = device.changed(
             at,
-            line=device.line or twin.definition.line,
             seal_key=request.seal_key,
             mqtt_hash=hashed(password),
             password_gen=generation,
@@ -132,7 +131,7 @@ class Admission:
             certificate_serial=issued.serial,
             claimed_at=at,
         )
-        line = fleet.exchange.facts.lines.get(device.line)
+        line = fleet.line_of(twin)
         if line is not None:
             device = fleet.with_new_secret(device, line, at)
         fleet.devices.keep(device)

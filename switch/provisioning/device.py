@@ -87,9 +87,10 @@ class NotAllowedError(ValueError):
 class Device:
     """What the store owns of a device. Instants are UTC milliseconds, keys raw public keys.
 
-    `identity` signs its claim, secrets are sealed to `seal_key`. `claim_hash` and `mqtt_hash` are as in
-    the broker's password file, `sealed` is the SIP secret of generation `secret_gen` as the device gets
-    it; nothing here opens anything. `spoke` is whether it was seen with its own credential.
+    `line` is "" as long as the files' own holds (a replacement gives it another one). `identity` signs
+    its claim, secrets are sealed to `seal_key`. `claim_hash` and `mqtt_hash` are as in the broker's
+    password file, `sealed` is the SIP secret of generation `secret_gen` for `secret_line` as the device
+    gets it; nothing here opens anything. `spoke` is whether it was seen with its own credential.
     """
 
     id: str
@@ -107,6 +108,7 @@ class Device:
     certificate_serial: str = ""
     sealed: bytes = field(default=b"", repr=False)
     secret_gen: int = 0
+    secret_line: str = ""
     secret_at: int = 0
     spoke: bool = False
     claimed_at: int = 0

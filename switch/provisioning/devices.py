@@ -58,6 +58,12 @@ class Twin:
     seen: tuple[str, int] = ("", -1)  # (boot id, seq) of the last event
     happenings: deque[Happening] = field(default_factory=lambda: deque(maxlen=HISTORY))
     count: int = 0
+    offered_again: float = -1e9  # boottime of the last document that was sent anew after a reversal
+
+    @property
+    def line(self) -> str:
+        """The line that it carries, "" for none: what a person gave it, else what the files say."""
+        return self.device.line or self.definition.line
 
     @property
     def version(self) -> str:
@@ -199,8 +205,8 @@ class Devices:
     def _index_one(self, twin: Twin) -> None:
         if twin.device.cid:
             self.by_cid[twin.device.cid] = twin
-        if twin.device.line and twin.device.rights.document:
-            self.by_line[twin.device.line] = twin
+        if twin.line and twin.device.rights.document:
+            self.by_line[twin.line] = twin
 
 
 def _new(definition: DeviceSettings) -> Device:

@@ -7,7 +7,8 @@ Deliberately absent: the broker, the clock's ticking, and the command line.
 """
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -27,6 +28,7 @@ from switch.provisioning.devices import Devices, Twin
 from switch.provisioning.documents import Registrar
 
 COMMAND_S: Final = 300
+TURN_S: Final = 0.002  # what one turn of the loop may cost the calls that wait meanwhile
 WIPE_GRACE_S: Final = 10.0  # how long a stolen device that is connected may still hear the wipe
 _SECRET_BYTES: Final = 24
 
@@ -63,10 +65,13 @@ class Fleet:
     firmware_for: Callable[[Twin], FirmwareWanted | None] = lambda twin: None
     beacon: Callable[[int], Beacon] = lambda at: Beacon(at, 0, {})
     _known: dict[str, Line] = field(default_factory=dict)  # the facts that documents were made of
+    due: dict[str, bool] = field(
+        default_factory=dict
+    )  # devices to publish for; True: lost, so anyway
     _used: set[str] = field(default_factory=set)  # lines that registered with their next secret
     _cut_at: dict[str, float] = field(default_factory=dict)  # boottime, by device
     _unacknowledged: dict[str, bool] = field(default_factory=dict)
-    _is_settling: bool = False
+    _is_quiet: bool = False
 
     # -- what is asked of it -------------------------------------------------------------------
 
@@ -80,8 +85,7 @@ class Fleet:
 
     def line_of(self, twin: Twin) -> Line | None:
         """The line that a device carries."""
-        name = twin.device.line or twin.definition.line
-        return self.exchange.facts.lines.get(name)
+        return self.exchange.facts.lines.get(twin.line)
 
     def users(self) -> dict[str, str]:
         """Who may log in at the broker: name -> hash."""
@@ -98,12 +102,16 @@ class Fleet:
 
     def refresh(self, twin: Twin) -> bool:
         """Publish a device's document if it says something new; whether it did."""
-        device = twin.device
+        device, line = twin.device, self.line_of(twin)
+        if line is None:
+            self._known.pop(device.id, None)
+        else:
+            self._known[device.id] = line
         if not device.rights.document:
             return False
-        line = self.line_of(twin)
-        if line is not None:
-            self._known[device.id] = line
+        if line is not None and device.seal_key and device.secret_line != line.id:
+            device = self.devices.keep(self.with_new_secret(device, line, self.now_ms())).device
+            line = self.line_of(twin)
         try:
             document = documents.wanted(
                 twin.definition, device, line, self.firmware_for(twin), self.registrar
@@ -125,39 +133,65 @@ class Fleet:
         return True
 
     def outrank(self, twin: Twin, rev: int) -> None:
-        """A device has seen a later revision than we remember: go on from there."""
+        """Publish the document under a revision above `rev`: the device has seen that one."""
         if twin.published is not None:
             last = documents.Published(twin.device.id, rev, "", "", b"", 0)
             twin.published = last
-            self.note("device.revision_lost", device=twin.device.id, rev=rev)
             self.refresh(twin)
 
     def facts_changed(self) -> None:
         """Lines may be others than they were: those of ours that are get a new document."""
-        if self._is_settling:
+        if self._is_quiet:
             return
-        for twin in self.devices.by_id.values():
-            line = self.line_of(twin)
-            if line is not None and self._known.get(twin.device.id) is not line:
-                self.refresh(twin)
-                self.see_acknowledgement(twin)
+        changed = [
+            twin.device.id
+            for twin in self.devices.by_id.values()
+            if self.line_of(twin) is not self._known.get(twin.device.id)
+        ]
+        self.have_published(changed)
 
     def settings_changed(self) -> None:
         """The files were taken over: any document may be another."""
-        for twin in self.devices.by_id.values():
-            self.refresh(twin)
+        self.have_published(self.devices.by_id)
 
     def publish_all(self) -> None:
         """The broker may have forgotten everything: the database is the truth."""
-        for twin in self.devices.by_id.values():
-            topic = Topic(Kind.DESIRED, twin.device.id)
-            if not twin.device.rights.document:
-                if twin.published is not None:
-                    self.ports.publish(topic, b"")
-            elif twin.published is not None and twin.published.envelope:
-                self.ports.publish(topic, twin.published.envelope)
-            self.refresh(twin)
         self.publish_beacon()
+        self.due = dict.fromkeys(self.devices.by_id, True)
+        self.work()
+
+    def work(self, limit_s: float = TURN_S) -> bool:
+        """Publish what is due for a short turn of the loop; whether more is left."""
+        until = boottime() + limit_s
+        while self.due and boottime() < until:
+            name = next(iter(self.due))
+            is_lost = self.due.pop(name)
+            twin = self.devices.by_id[name]
+            if not self.refresh(twin) and is_lost:
+                self._publish_again(twin)
+            self.see_acknowledgement(twin)
+        return bool(self.due)
+
+    def have_published(self, names: Iterable[str]) -> None:
+        """A few at once; many in turns, so that calls don't wait."""
+        for name in names:
+            self.due.setdefault(name, False)
+        self.work()
+
+    def _publish_again(self, twin: Twin) -> None:
+        """The very bytes that were published last, or nothing for a device without a right to them."""
+        published, topic = twin.published, Topic(Kind.DESIRED, twin.device.id)
+        if published is None or not published.envelope:
+            return
+        payload = published.envelope if twin.device.rights.document else b""
+        self.ports.publish(topic, payload)
+
+    def out_of_reach(self) -> None:
+        """The broker is lost: nobody is known to be there. Whoever comes back does so because of us, so
+        that is no sign of a clone, nor an outage of the device's."""
+        for twin in self.devices.by_id.values():
+            twin.online = False
+            twin.sids.clear()
 
     def publish_beacon(self) -> None:
         """Signed time for all."""
@@ -181,9 +215,11 @@ class Fleet:
         key = X25519PublicKey.from_public_bytes(device.seal_key)
         sealed = seal(secret, key, device.id, f"sip:{line.id}", generation)
         hashes = hashes_of(line.id, self.realm, secret)
-        self.ports.keep_secret(line.id, line.life.ha1, hashes, at)
+        self._keep_secret(line.id, line.life.ha1, hashes, at)
         self._used.discard(line.id)
-        return device.changed(at, sealed=sealed, secret_gen=generation, secret_at=at)
+        return device.changed(
+            at, sealed=sealed, secret_gen=generation, secret_line=line.id, secret_at=at
+        )
 
     def rotate(self, twin: Twin, by: str) -> None:
         """Replace a device's SIP secret."""
@@ -201,6 +237,21 @@ class Fleet:
         if twin is not None:
             self.see_secret(twin)
 
+    def _keep_secret(
+        self, line: str, ha1: Mapping[str, str], next_ha1: Mapping[str, str], at: int
+    ) -> None:
+        with self._quietly():
+            self.ports.keep_secret(line, ha1, next_ha1, at)
+
+    @contextmanager
+    def _quietly(self) -> Iterator[None]:
+        """The facts are swapped for what stands in no document."""
+        self._is_quiet = True
+        try:
+            yield
+        finally:
+            self._is_quiet = False
+
     def see_secret(self, twin: Twin) -> None:
         """Retire the old secret once the device reports the new one and a REGISTER used it."""
         line = self.line_of(twin)
@@ -210,7 +261,7 @@ class Fleet:
         if told.get(line.id) == twin.device.secret_gen and line.life.next_ha1:
             self._used.discard(line.id)
             at = self.now_ms()
-            self.ports.keep_secret(line.id, line.life.next_ha1, {}, at)
+            self._keep_secret(line.id, line.life.next_ha1, {}, at)
             generation = twin.device.secret_gen
             self.devices.happened(twin, "secret", at, detail=f"generation {generation} is in use")
             self.note("device.secret_retired", device=twin.device.id, line=line.id)
@@ -230,9 +281,8 @@ class Fleet:
         if not self._unacknowledged:
             return
         told, self._unacknowledged = self._unacknowledged, {}
-        self._is_settling = True  # nothing of it stands in a document
-        self.ports.acknowledge(told)
-        self._is_settling = False
+        with self._quietly():
+            self.ports.acknowledge(told)
         for name in told:
             twin = self.devices.by_line.get(name)
             if twin is not None and (line := self.line_of(twin)) is not None:
@@ -282,7 +332,7 @@ class Fleet:
         self.change(twin, event, by, why)
         if line is not None and twin.device.seal_key:
             void = hashes_of(line.id, self.realm, secrets.token_urlsafe(_SECRET_BYTES))
-            self.ports.keep_secret(line.id, void, {}, self.now_ms())
+            self._keep_secret(line.id, void, {}, self.now_ms())
             self.exchange.registrar.remove(line.id)
 
     def end_calls(self, line: str, slug: str) -> None:
@@ -307,7 +357,7 @@ class Fleet:
         """What `device list` shows of a device."""
         device, reported = twin.device, twin.reported
         wanted = self.firmware_for(twin)
-        line = twin.device.line or twin.definition.line
+        line = twin.line
         return {
             "id": device.id,
             "line": line,

@@ -61,7 +61,8 @@ class Link:
     """One connection, made again for ever.
 
     `on_message` gets each message of a device; `on_batch_end` is called after each turn, so that what
-    they led to is performed; `on_up` when the connection stands and everything is to be published.
+    they led to is performed; `on_up` when the connection stands and everything is to be published,
+    `on_down` when it is lost.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Link:
         on_message: OnMessage,
         on_batch_end: Callable[[], None],
         on_up: Callable[[], None],
+        on_down: Callable[[], None],
         note: Note,
     ) -> None:
         """Nothing is opened before `run`."""
@@ -79,6 +81,7 @@ class Link:
         self._on_message = on_message
         self._on_batch_end = on_batch_end
         self._on_up = on_up
+        self._on_down = on_down
         self._note = note
         self._outgoing: deque[_Parcel] = deque()
         self._filled = asyncio.Event()
@@ -103,7 +106,9 @@ class Link:
                     self._note("mqtt.down", {"reason": str(error)})
                     was_told = True
             finally:
-                self.is_up = False
+                if self.is_up:
+                    self.is_up = False
+                    self._on_down()
                 self._outgoing.clear()
             pause_s = _FIRST_PAUSE_S if time.monotonic() - began > 5 else pause_s * 2
             pause_s = min(pause_s, _LAST_PAUSE_S)
@@ -138,6 +143,9 @@ class Link:
             max_concurrent_outgoing_calls=_PUBLISHERS + 4,
             timeout=10,
         ) as client:
+            client.pending_calls_threshold = (
+                _PUBLISHERS * 2
+            )  # as many wait at once as was asked for
             for pattern in SUBSCRIPTIONS:
                 await self._subscribe(client, pattern)
             self.is_up = True

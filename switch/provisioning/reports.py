@@ -23,6 +23,8 @@ from switch.provisioning.fleet import Fleet
 
 TAKEOVERS: Final = 5  # so many connections of one device in TAKEOVER_S mean that there are two
 TAKEOVER_S: Final = 60.0
+NOT_REGAINED: Final = "not_regained"
+OFFER_AGAIN_S: Final = 3600.0
 _SMOOTHING: Final = 0.3  # of MOS: about the last five samples
 
 
@@ -87,6 +89,7 @@ class Reports:
             return
         published = twin.published
         if published is not None and reported.seen_rev > published.rev:
+            fleet.note("device.revision_lost", device=twin.device.id, rev=reported.seen_rev)
             fleet.outrank(twin, reported.seen_rev)
         was_rejected = before is not None and (before.seen_rev, before.state) == (
             reported.seen_rev,
@@ -97,6 +100,7 @@ class Reports:
             detail = f"revision {reported.seen_rev}: {problem.code} {problem.path} {problem.msg}"
             fleet.devices.happened(twin, "rejected", fleet.now_ms(), detail=detail.strip())
             fleet.note("device.rejected", device=twin.device.id, reason=detail.strip())
+            self._offer_again(twin, problem.code)
         elif twin.is_current and (before is None or before.applied_rev != reported.applied_rev):
             detail = f"revision {reported.applied_rev}"
             fleet.devices.happened(twin, "applied", fleet.now_ms(), detail=detail)
@@ -104,6 +108,15 @@ class Reports:
         fleet.see_acknowledgement(twin)
         fleet.see_secret(twin)
         self.on_reported(twin)
+
+    def _offer_again(self, twin: Twin, code: str) -> None:
+        """A device that is back on its last good document because it lost us, or the registrar, won't
+        try the same revision again. That it can say so shows that the fault may have been ours: it gets
+        the document anew, but not again and again."""
+        now = boottime()
+        if code == NOT_REGAINED and now - twin.offered_again >= OFFER_AGAIN_S:
+            twin.offered_again = now
+            self.fleet.outrank(twin, twin.published.rev if twin.published is not None else 0)
 
     def _attest(self, twin: Twin, reported: Reported) -> None:
         """Firmware, document and certificate against what we know; a difference opens a case."""

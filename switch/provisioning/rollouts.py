@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from firmware_agent.messages.desired import FirmwareWanted
-from firmware_agent.messages.reported import Ota, UpdateState
+from firmware_agent.messages.reported import Ota, RunningFirmware, UpdateState
 from switch.clock import boottime
 from switch.provisioning import documents, gate, reach, rollout
 from switch.provisioning.devices import Twin
@@ -44,6 +44,9 @@ STEP_OF: Final[Mapping[UpdateState, Step]] = {
 _ENDS: Final = frozenset(
     {UpdateState.CONFIRMED, UpdateState.REJECTED, UpdateState.FAILED, UpdateState.ROLLED_BACK}
 )
+
+
+_ON_TRIAL: Final = frozenset({UpdateState.REBOOTING, UpdateState.TRIAL, UpdateState.ROLLING_BACK})
 
 
 @dataclass(slots=True)
@@ -160,11 +163,15 @@ class Rollouts:
             self._describe(progress, twin)
             self._dirty.add(found.rollout.id)
             if twin.reported is not None and progress.step in gate.UNDER_WAY:
-                state = twin.reported.fw.state
-                if state in _ENDS and progress.step is not Step.OFFERED:
-                    self._step(found, progress, STEP_OF[state], twin.version, "")
-                elif state is UpdateState.CONFIRMED and twin.version == found.rollout.version:
-                    self._step(found, progress, Step.CONFIRMED, twin.version, "")
+                self._catch_up(found, progress, twin.reported.fw)
+
+    def _catch_up(self, found: Reach, progress: Progress, runs: RunningFirmware) -> None:
+        """What a report tells of an update whose own messages didn't come: it ended meanwhile, or the
+        device ran the image already."""
+        if runs.version == found.rollout.version and runs.state not in _ON_TRIAL:
+            self._step(found, progress, Step.CONFIRMED, runs.version, "")
+        elif runs.state in _ENDS and progress.step is not Step.OFFERED:
+            self._step(found, progress, STEP_OF[runs.state], runs.version, "")
 
     def _step(
         self, found: Reach, progress: Progress, step: Step, version: str, detail: str
@@ -234,10 +241,7 @@ class Rollouts:
             self.write(progress.record(state.id))
         if is_moved and state.state in (State.ROLLING_BACK, State.ABORTED, State.SUPERSEDED):
             concerned |= found.devices.keys()
-        for device in concerned:
-            twin = self.fleet.devices.by_id.get(device)
-            if twin is not None:
-                self.fleet.refresh(twin)
+        self.fleet.have_published(concerned & self.fleet.devices.by_id.keys())
 
     # -- the journal ---------------------------------------------------------------------------
 

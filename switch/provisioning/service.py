@@ -107,7 +107,14 @@ class Service:
             self.rollouts.on_reported,
             self._known_image,
         )
-        self.link = Link(self._address, self.reports.take, perform, self.fleet.publish_all, note)
+        self.link = Link(
+            self._address,
+            self.reports.take,
+            perform,
+            self.fleet.publish_all,
+            self.fleet.out_of_reach,
+            note,
+        )
         self.devices.define(plan.devices)
 
     # -- the application -----------------------------------------------------------------------
@@ -127,6 +134,10 @@ class Service:
         self.fleet.registrar = plan.registrar
         self.devices.define(plan.devices)
         self.fleet.settings_changed()
+        if plan.devices and self.broker is None and not plan.mqtt.url and not self.unavailable:
+            self.unavailable = "there was no device at the start"
+            advice = "start the switch anew"
+            self._note("mqtt.unavailable", {"reason": self.unavailable, "advice": advice})
 
     def records(self) -> Iterator[bytes]:
         """Restate everything, for the head of a new journal segment."""
@@ -153,7 +164,7 @@ class Service:
 
     async def run(self) -> None:
         """Keep all of it going until cancelled."""
-        rooms = [self._tick(), self._keep_fresh()]
+        rooms = [self._tick(), self._keep_fresh(), self._publish_due()]
         if self.plan.mqtt.url:
             rooms.append(self.link.run())
         else:
@@ -181,9 +192,8 @@ class Service:
             return None
         tls = None
         if mqtt.tls is not None:
-            certificate, key = self.fleet.authority.broker_certificate(
-                mqtt.tls.host, datetime.now(UTC)
-            )
+            host = urlsplit(mqtt.public_url).hostname or mqtt.tls.host
+            certificate, key = self.fleet.authority.broker_certificate(host, datetime.now(UTC))
             tls = Encrypted(mqtt.tls, certificate, key, self.fleet.authority.path)
         self.broker = Broker(
             self._data / "mqtt", mqtt.listen, tls, self._user, self._users, self._note
@@ -266,6 +276,15 @@ class Service:
                 self.admission.answer()
             self.perform()
             await asyncio.sleep(TICK_S)
+
+    async def _publish_due(self) -> None:
+        """Documents that a reload or a new broker asks for, a few a turn."""
+        while True:
+            is_more = False
+            if self.fleet.due:
+                is_more = self.fleet.work()
+                self.perform()
+            await asyncio.sleep(0 if is_more else TICK_S / 10)
 
     async def _keep_fresh(self) -> None:
         """The online signatures of the repository run out; they are renewed in time."""

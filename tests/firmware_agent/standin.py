@@ -4,7 +4,9 @@ It keeps what devices said, and lets a test say anything, forged or not.
 """
 
 import asyncio
+import base64
 import datetime
+import hashlib
 import json
 import os
 import secrets
@@ -13,7 +15,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -78,9 +80,14 @@ class Keys:
         )
 
     def line(
-        self, gen: int = 1, location_gen: int = 1, secret: str = "s3cret", **sip: Any
+        self,
+        gen: int = 1,
+        location_gen: int = 1,
+        secret: str = "s3cret",
+        device: str = DEVICE,
+        **sip: Any,
     ) -> LineWanted:
-        sealed = seal(secret, self.sealing.public_key(), DEVICE, f"sip:{LINE}", gen)
+        sealed = seal(secret, self.sealing.public_key(), device, f"sip:{LINE}", gen)
         fields = {
             "domain": "127.0.0.1",
             "user": LINE,
@@ -123,18 +130,23 @@ class Keys:
         )
 
 
-class Broker:
-    """A Mosquitto with four users, of its own process."""
+def hashed(password: str) -> str:
+    """As mosquitto_passwd writes it ($7$, PBKDF2-SHA512), with one round."""
+    salt = os.urandom(12)
+    digest = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, 1)
+    return f"$7$1${base64.b64encode(salt).decode()}${base64.b64encode(digest).decode()}"
 
-    def __init__(self, directory: Path) -> None:
+
+class Broker:
+    """A Mosquitto of its own process, with the rights of the contract."""
+
+    def __init__(self, directory: Path, devices: Sequence[str] = (DEVICE,)) -> None:
         assert shutil.which("mosquitto"), "mosquitto is missing: apt-get install mosquitto"
         directory.mkdir()
         self.port = free_port("127.0.0.1")
         passwords, acl = directory / "passwords", directory / "acl"
-        for name, password in (("service", "service"), (DEVICE, "member"), (CID, "once-only")):
-            make = [] if passwords.exists() else ["-c"]
-            command = ["mosquitto_passwd", *make, "-b", str(passwords), name, password]
-            subprocess.run(command, check=True, capture_output=True)
+        users = {"service": "service", CID: "once-only"} | dict.fromkeys(devices, "member")
+        passwords.write_text("".join(f"{name}:{hashed(users[name])}\n" for name in users))
         acl.write_text(ACL)
         self._config = directory / "mosquitto.conf"
         # A broker that root starts becomes another user, who must be able to read its files.
@@ -269,4 +281,7 @@ class Process:
 
     def terminate(self) -> int:
         self._process.terminate()
+        return self.wait()
+
+    def wait(self) -> int:
         return self._process.wait(10)

@@ -2,7 +2,7 @@
 
 import contextlib
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -200,3 +200,20 @@ def test_on_disk(tmp_path) -> None:  # type: ignore[no-untyped-def]
     files.remove("x")
     files.remove("x")
     assert files.read("x") is None
+
+
+def test_interrupted_install_is_never_armed() -> None:
+    """The record stops vouching for a slot before the first byte of it changes."""
+    files = MemoryFiles()
+    slots = made(files)
+    whole_update(files)  # B runs; A still holds what it held
+
+    def breaks_off() -> Iterator[bytes]:
+        yield NEW[:100]
+        raise OSError("the flash says no")
+
+    with pytest.raises(OSError, match="flash"):
+        slots.install(breaks_off(), image(NEW, "1.2.0"))
+    with pytest.raises(InstallError, match="holds nothing"):
+        slots.arm()
+    assert slots.boot().image.version == "1.1.0"

@@ -155,10 +155,9 @@ def test_a_will_is_no_way_round(tmp_path: Path, kind: Kind) -> None:
             await switch.subscribe(f"{PREFIX}/#", qos=1)
             will = aiomqtt.Will(str(Topic(kind, SECOND)), b"forged", qos=1, retain=True)
             with contextlib.suppress(aiomqtt.MqttError):
-                async with client(broker, FIRST, will=will):
-                    # Another session of the same device throws this one out: its will is due.
-                    async with client(broker, FIRST):
-                        await asyncio.sleep(0.2)
+                # Another session of the same device throws the first one out: its will is due.
+                async with client(broker, FIRST, will=will), client(broker, FIRST):
+                    await asyncio.sleep(0.2)
             return await drain(switch)
 
     assert asyncio.run(play()) == set()
@@ -183,11 +182,14 @@ def test_nobody_gets_in_without_a_credential(
 
 def test_a_client_id_is_no_way_to_throw_another_out(tmp_path: Path) -> None:
     async def play() -> bool:
-        async with running(tmp_path, everybody(), []) as broker, client(broker, SECOND) as victim:
-            async with client(broker, FIRST, identifier=SECOND):
-                await asyncio.sleep(0.3)
-                await victim.publish(str(Topic(Kind.TLM, SECOND)), b"x", qos=1, timeout=2)
-                return True
+        async with (
+            running(tmp_path, everybody(), []) as broker,
+            client(broker, SECOND) as victim,
+            client(broker, FIRST, identifier=SECOND),
+        ):
+            await asyncio.sleep(0.3)
+            await victim.publish(str(Topic(Kind.TLM, SECOND)), b"x", qos=1, timeout=2)
+            return True
 
     assert asyncio.run(play())
 
@@ -215,12 +217,13 @@ class Wire:
 
     def __init__(self, broker: Broker, notes: Notes) -> None:
         self.got: list[tuple[Topic, bytes]] = []
-        self.ups = 0
+        self.ups = self.downs = 0
         self.link = Link(
             lambda: Address(broker.address, SWITCH, f"secret of {SWITCH}"),
             lambda topic, payload: self.got.append((topic, payload)),
             lambda: None,
             self._up,
+            self._down,
             lambda name, fields: notes.append((name, fields)),
         )
         self._broker = broker
@@ -228,6 +231,9 @@ class Wire:
     def _up(self) -> None:
         self.ups += 1
         self.link.publish(Topic(Kind.DESIRED, FIRST), b"document")
+
+    def _down(self) -> None:
+        self.downs += 1
 
     async def run(self) -> None:
         await self.link.run(lambda: asyncio.ensure_future(self._broker.wait_ready()))
@@ -250,6 +256,7 @@ def test_a_broker_that_is_killed_comes_back_with_the_documents(tmp_path: Path) -
             killed_at = loop.time()
             os.kill(broker.pid, signal.SIGKILL)
             await wire.until(lambda: wire.ups == 2)
+            assert wire.downs == 1
             async with client(broker, FIRST) as device:
                 await device.subscribe(str(Topic(Kind.DESIRED, FIRST)), qos=1)
                 message = await anext(device.messages)

@@ -1,6 +1,7 @@
 """What devices are told, what they say, and what people decide of them: by message, without a broker."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -126,6 +127,38 @@ def test_a_device_that_has_seen_more_than_we_remember_outranks_us(
     assert device.desired().rev == 41
 
 
+def test_a_document_that_lost_us_is_offered_anew_once(house: House, device: FakeDevice) -> None:
+    move(house, "101")
+    for seen in (2, 3):
+        device.report(
+            seen_rev=seen,
+            applied_rev=1,
+            state=wire.Applied.REJECTED,
+            err=wire.Problem("not_regained", "", "sip did not come back"),
+        )
+    assert device.desired().rev == 3
+
+
+def test_another_line_of_the_files_comes_with_a_secret_of_its_own(
+    house: House, device: FakeDevice
+) -> None:
+    twin = house.twin(NAME)
+    twin.definition = twin.definition.model_copy(update={"line": "103"})
+    house.fleet.settings_changed()
+    line = device.desired().lines[0]
+    assert (line.line, line.sip.user, line.sip.secret_gen) == ("103", "103", 2)
+    coming = hashes_of("103", house.fleet.realm, device.secret())
+    assert house.exchange.facts.next_ha1("103", "MD5") == coming["MD5"]
+
+
+def test_a_line_that_is_gone_leaves_the_document(house: House, device: FakeDevice) -> None:
+    facts = house.exchange.facts
+    house.lives.use(replace(facts, lines={k: v for k, v in facts.lines.items() if k != "101"}))
+    assert device.desired().lines == ()
+    house.lives.use(facts)
+    assert device.desired().lines[0].line == "101"
+
+
 def test_a_line_moves_with_the_files(house: House, device: FakeDevice) -> None:
     twin = house.twin(NAME)
     twin.definition = twin.definition.model_copy(update={"codecs": ("PCMA",)})
@@ -165,6 +198,7 @@ def test_a_rotation(house: House, device: FakeDevice) -> None:
     first = device.secret()
     house.fleet.rotate(house.twin(NAME), "person")
     second = device.secret()
+    house.service.on_events([("line.secret_used", {"line": "101"})])  # and it doesn't report it yet
     assert first != second
     facts = house.exchange.facts
     assert facts.ha1("101", "MD5") == hashes_of("101", house.fleet.realm, first)["MD5"]
@@ -198,6 +232,17 @@ def test_a_cloned_device_is_quarantined(house: House, device: FakeDevice) -> Non
     assert house.events("device.clone")
     house.fleet.change(house.twin(NAME), Event.CLEAR, "person")
     assert NAME in house.fleet.users()
+
+
+def test_a_broker_that_crashes_again_and_again_makes_no_clones(
+    house: House, device: FakeDevice
+) -> None:
+    for _ in range(20):
+        house.fleet.out_of_reach()
+        assert not house.twin(NAME).online
+        house.fleet.publish_all()
+        device.online()
+    assert house.twin(NAME).device.life is Life.CLAIMED
 
 
 def test_some_reconnects_are_no_clone(house: House, device: FakeDevice) -> None:
@@ -447,6 +492,26 @@ def test_nothing_below_the_floor_is_offered(
     house.service.rollouts.floor = lambda model: 2
     roll_out(house, "1.1.0")
     assert device.desired().firmware is None
+
+
+def test_a_device_that_runs_it_already_counts_without_an_update(
+    house: House, device: FakeDevice, tmp_path: Path
+) -> None:
+    image(house, tmp_path, "1.1.0")
+    roll_out(house, "1.1.0")
+    device.version = "1.1.0"
+    device.report()
+    assert house.service.rollouts.reaches["r-1.1.0"].tally().confirmed == 1
+
+
+def test_a_device_on_trial_does_not_count_yet(
+    house: House, device: FakeDevice, tmp_path: Path
+) -> None:
+    image(house, tmp_path, "1.1.0")
+    roll_out(house, "1.1.0")
+    device.version, device.state = "1.1.0", UpdateState.TRIAL
+    device.report()
+    assert house.service.rollouts.reaches["r-1.1.0"].tally().confirmed == 0
 
 
 def test_a_newer_rollout_supersedes(house: House, device: FakeDevice, tmp_path: Path) -> None:
