@@ -7,7 +7,7 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
-from switch.app.compose import build_exchange, psap_routes, tariffs_of
+from switch.app.compose import build_exchange, make_pool, psap_routes, tariffs_of
 from switch.app.encryption import Encryption
 from switch.app.gather import Gather, without_crossings
 from switch.app.names import Names, resolver
@@ -29,7 +29,6 @@ from switch.console.use_cases import UseCases
 from switch.core import Core
 from switch.demo import carrier_process
 from switch.driver import Driver
-from switch.media.pool import Pool, PoolOptions
 from switch.notice.courier import Courier, sender
 from switch.notice.delivery import Delivery
 from switch.notice.ledger import Ledger
@@ -83,7 +82,7 @@ class Switch:
             alarm=self.observer.alarm,
         )
         sip = found.settings.sip
-        self.pool = self._make_pool()
+        self.pool = make_pool(found, data, self._worker_lost, self.observer.alarm)
         listening = {"UDP": sip.udp, "TCP": sip.tcp, "TLS": sip.tls}
         given = sip.nonce_key
         key = given.get_secret_value().encode() if given else nonce_key(data / "nonce.key")
@@ -167,6 +166,7 @@ class Switch:
             self.writer,
             lambda: self.reload.found.settings.retention,
             alarm=alarm,
+            forget=self.use_cases.contracts.forget,
         )
         self.psap_routes = psap_routes(exchange, data, lambda: self.reload.found, alarm)
         self.control = ControlServer(data / CONTROL_SOCKET, self._commands())
@@ -330,19 +330,6 @@ class Switch:
             lambda: self.observer.alarms.standing,
             lambda: self.reload.found.settings.contract,
         )
-
-    def _make_pool(self) -> Pool | None:
-        media = self.found.settings.media
-        if not media.workers:
-            return None
-        options = PoolOptions(
-            cache=self.data / "sounds",
-            sounds=self.found.resolve(media.sounds) if media.sounds else None,
-            workers=media.workers,
-            reserved=media.reserved_workers,
-            media_address=str(media.address),
-        )
-        return Pool(options, self._worker_lost, self.observer.alarm)
 
     def _worker_lost(self, address: str, port: int) -> None:
         self.core.on_announcer_lost((address, port), boottime())

@@ -9,7 +9,7 @@ Times are UTC milliseconds. Deliberately absent: which step is allowed (policy.t
 itself (console/line_life.py), and the text of notices.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, Self
 
@@ -99,6 +99,11 @@ class Contracts:
             actor=step.actor,
             by=step.by,
         )
+
+    def forget(self, lines: Collection[str]) -> None:
+        """Let go of lines whose contract ended so long ago that its data are purged."""
+        self._steps = {key: step for key, step in self._steps.items() if step.line not in lines}
+        self._files = {line: file for line, file in self._files.items() if line not in lines}
 
     def restore(self, records: Iterable[Record]) -> None:
         """Take steps back, in any order and more than once."""
