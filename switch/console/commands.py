@@ -58,6 +58,8 @@ usage.show        {line} -> {line, cycle {n, start, end}, used_ms, live_ms, adju
                   threshold_ms, crossed [int], state}; adjusted_ms is the part of corrections
 usage.adjust      {line, ms (may be negative), reason, by?} -> {id, line, cycle, ms, reason, by, used_ms};
                   a sum below 0 is refused (slug below_zero)
+usage.import      {rows [{line, answer, end}], source?, by?} -> {lines [{line, calls, ms, added_ms}],
+                  quarantined [{row, reason}]}; the same rows again add 0
 usage.rate        {line, since?, until?, back?} -> {line, back, classes [{class, calls, counted_ms, rated_s,
                   euros}], euros, without_tariff [class]}; the per-minute plan's calls that ended in the
                   span; back true: all plans', of a terminated line only (not_allowed)
@@ -180,6 +182,7 @@ COMMANDS: Mapping[str, Command] = {
         _command("line.locations", "line", offline=True),
         _command("usage.show", "line", offline=True),
         _command("usage.adjust", "line ms reason", "by"),
+        _command("usage.import", "rows", "source by"),
         _command("usage.rate", "line", "since until back", offline=True),
         _command("usage.corrections", "line", offline=True),
         _command("emergency.report", offline=True),

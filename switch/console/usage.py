@@ -1,6 +1,8 @@
 """`vigie usage`: a line's minutes of the current cycle against the fair-use threshold."""
 
+import csv
 import time
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -60,6 +62,35 @@ def adjust(
     desk = Desk.of(context, config, data, as_json)
     item = desk.ask_object("usage.adjust", line=line, ms=ms, reason=reason, by=by or person())
     show.json(item) if as_json else show.pairs(item)
+
+
+@app.command("import")
+def import_(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="CSV with columns line, answer and end.")],
+    by: By = "",
+    config: Config = DEMO_CONFIG,
+    data: Data = DEFAULT_DATA,
+    as_json: Json = False,
+) -> None:
+    """Count calls of another system in the running cycle; rows that can't be right are put aside."""
+    desk = Desk.of(context, config, data, as_json)
+    try:
+        with file.open(encoding="utf-8", newline="") as opened:
+            rows = list(csv.DictReader(opened))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        desk.refuse("bad_args", f"{file}: {error}")
+    item = desk.ask_object("usage.import", rows=rows, source=file.name, by=by or person())
+    if as_json:
+        show.json(item)
+        return
+    show.table(
+        show.rows(item["lines"]), ("line", "calls", "ms", "added_ms"), empty="No row counts."
+    )
+    aside = show.rows(item["quarantined"])
+    if aside:
+        show.out().print(f"\n[yellow]{len(aside)} rows were put aside[/]")
+        show.table(aside, ("row", "reason"), empty="")
 
 
 @app.command("rate")
