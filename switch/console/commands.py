@@ -31,6 +31,8 @@ account.show      {account} -> {account, name, email, time_zone, activation_requ
                   cycle {n, start, end}, terms {version, accepted_at, by, how}, lines [{line, number,
                   state, ground, ends?, warned_at?, cure_by?}]}
 account.accept    {account, version, hash, by, source?} -> {account, terms}; hash: SHA-256 of the text
+account.terminate {account, way, noticed?, warned?, cure_by?, asked_by?, because?, by?} -> [as line.terminate,
+                  or {line, state, refused}]: every line of it that isn't terminated yet
 line.activate     {line, because?, by?} -> {line, state, ground, since, ends? {way, told_at, effective_at},
                   warned_at?, cure_by?}; without terms, location, mail or a free number: not_allowed
 line.suspend      {line, ground, warned?, asked_by?, because?, by?} -> the same; ground cites the clause,
@@ -166,6 +168,7 @@ COMMANDS: Mapping[str, Command] = {
         _command("account.list", offline=True),
         _command("account.show", "account", offline=True),
         _command("account.accept", "account version hash by", "source"),
+        _command("account.terminate", "account way", "noticed warned cure_by asked_by because by"),
         _command("line.activate", "line", "because by"),
         _command("line.suspend", "line ground", "warned asked_by because by"),
         _command("line.resume", "line", "because by"),

@@ -162,7 +162,9 @@ def picture(usage: dict[str, object]) -> Table:
     grid = Table.grid(padding=(0, 2))
     grid.add_row("[dim]line[/]", f"{usage.get('line')}  {usage.get('state', '')}")
     grid.add_row("[dim]cycle[/]", show.readable("cycle", usage.get("cycle")))
-    tenths = used * 1000 // threshold if threshold else 0  # floored: what shows as reached was reached
+    tenths = (
+        used * 1000 // threshold if threshold else 0
+    )  # floored: what shows as reached was reached
     reached = f"{show.span(used)} of {threshold // 60_000} min ({tenths / 10:.1f}%)"
     grid.add_row("[dim]used[/]", reached)
     grid.add_row(

@@ -64,7 +64,7 @@ class UseCases:
         self.acts = acts = Acts(exchange, self.lives, self.contracts, perform, contract_settings)
         steps = ContractReader(reader)
         self.contract = Contract(exchange, acts, steps, self.places.ask_again)
-        self._accounts = Accounts(exchange, acts)
+        self._accounts = Accounts(exchange, acts, self.contract)
         self.disclosures = Disclosures(exchange.outbox)
         self._disclosure = DisclosureDesk(exchange, self.disclosures, reader, perform)
         self._feed = FeedDesk(exchange, self.lives.feed, perform)

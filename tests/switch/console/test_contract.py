@@ -61,7 +61,7 @@ class Desk:
         self.contract = Contract(
             self.exchange, acts, Rows(), lambda line, why: self.asked.append((line, why))
         )
-        self.accounts = Accounts(self.exchange, acts)
+        self.accounts = Accounts(self.exchange, acts, self.contract)
 
     def go_to(self, day: date) -> None:
         """Noon of a day; what is due by then happens."""
@@ -382,6 +382,31 @@ def test_the_per_minute_plan_is_kept_for_good() -> None:
     desk.do("resume")
     assert desk.exchange.facts.lines["101"].plan == "per_minute"
     assert desk.exchange.facts.lines["102"].plan == "unlimited"
+
+
+def test_a_payment_that_the_customer_stops_ends_the_account() -> None:
+    desk = Desk()
+    args = {"account": "demo", "way": "payment_stopped", "asked_by": "billing", "by": "billing"}
+    ended = desk.accounts.terminate(args)
+    assert isinstance(ended, list)
+    assert {each["line"] for each in ended} == {line for line in desk.exchange.facts.lines} - {
+        "106"
+    }
+    assert {(each["state"], each["ground"]) for each in ended} == {("terminated", "4(d)")}
+    assert desk.accounts.terminate(args) == []
+
+
+def test_what_may_not_end_in_bulk_is_listed() -> None:
+    desk = Desk()
+    desk.do("warn", about="unpaid")
+    desk.go_to(date(2026, 5, 12))
+    listed = desk.accounts.terminate({"account": "demo", "way": "for_arrears", "by": "claire"})
+    assert isinstance(listed, list)
+    assert [each["line"] for each in listed if each["state"] == "terminated"] == ["101"]
+    refused = [each["refused"] for each in listed if "refused" in each]
+    assert set(refused) == {"for_arrears (2(l)(iii)) needs a warning on file"}
+    with pytest.raises(CommandRefused, match="--way nothing"):
+        desk.accounts.terminate({"account": "demo", "way": "nothing"})
 
 
 # -- theft and tampering -------------------------------------------------------------------------------
