@@ -123,7 +123,8 @@ class Location:
 @dataclass(frozen=True, slots=True)
 class Line:
     """What a decision needs of one line. `number` is E.164 with `+`; `ground` cites the clause of a
-    suspension, "2(k)(a)"; `permissions` are the classes that the line may call."""
+    suspension, "2(k)(a)"; `permissions` are the classes that the line may call, `blocked` numbers (E.164,
+    or short ones) that it may not call any more."""
 
     id: str
     account: str
@@ -134,6 +135,7 @@ class Line:
     location: Location | None
     site_location: Location | None
     default_location: Location
+    blocked: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

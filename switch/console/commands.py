@@ -34,7 +34,8 @@ account.accept    {account, version, hash, by, source?} -> {account, terms}; has
 account.terminate {account, way, noticed?, warned?, cure_by?, asked_by?, because?, by?} -> [as line.terminate,
                   or {line, state, refused}]: every line of it that isn't terminated yet
 line.activate     {line, because?, by?} -> {line, state, ground, since, ends? {way, told_at, effective_at},
-                  warned_at?, cure_by?}; without terms, location, mail or a free number: not_allowed
+                  warned_at?, cure_by?, channels?, blocked?}; without terms, location, mail or a free
+                  number: not_allowed
 line.suspend      {line, ground, warned?, asked_by?, because?, by?} -> the same; ground cites the clause,
                   "2(k)(a)", "2(i)", or "4(e)" with a warning on file or the date of one; a line in
                   that state already is refused (slug unchanged)
@@ -45,6 +46,9 @@ line.terminate    {line, ground?, way?, noticed?, warned?, cure_by?, asked_by?, 
 line.warn         {line, about ("unpaid" or "breach"), cure_by?, because?, by?} -> the same
 line.settle       {line, because?, by?} -> the same; warnings and notices on file serve no more
 line.withdraw     {line, because?, by?} -> the same; takes a termination back before its day
+line.limit        {line, channels?, because?, by?} -> the same; fewer calls at once, without channels the
+                  file's limit again
+line.block        {line, number, lift?, because?, by?} -> the same; a number that the line may not call
 line.stolen       {line, asked_by?, because?, by?} -> the same
 line.history      {line} -> [{at, line, account, name, actor, by, clause, because, before, to, until, way,
                   notice}]: every step, oldest first
@@ -176,6 +180,8 @@ COMMANDS: Mapping[str, Command] = {
         _command("line.warn", "line about", "cure_by because by"),
         _command("line.settle", "line", "because by"),
         _command("line.withdraw", "line", "because by"),
+        _command("line.limit", "line", "channels because by"),
+        _command("line.block", "line number", "lift because by"),
         _command("line.stolen", "line", "asked_by because by"),
         _command("line.history", "line", offline=True),
         _command("line.rio", "line", "check"),

@@ -31,6 +31,8 @@ class LineLife:
     registered: Registered | None = None
     ha1: Mapping[str, str] = field(default_factory=dict, repr=False)
     plan: Plan | None = None
+    channels: int | None = None
+    blocked: frozenset[str] = frozenset()
 
     @property
     def is_located(self) -> bool:
@@ -64,6 +66,7 @@ class Line:
     device_model: str
     ha1: Mapping[str, str] = field(repr=False)
     plan: Plan = "unlimited"
+    filed_channels: int = 4
 
     @property
     def state(self) -> model.LineState:
@@ -101,6 +104,7 @@ def build_line(
         location=_location(settings, life, places[settings.site]),
         site_location=places[site],
         default_location=default,
+        blocked=life.blocked,
     )
     return Line(
         id=settings.id,
@@ -112,7 +116,8 @@ def build_line(
         extension=extension_of(settings),
         policy=seen,
         life=life,
-        channels=settings.channels,
+        channels=life.channels or settings.channels,
+        filed_channels=settings.channels,
         caps=settings.caps,
         device_model=settings.device_model,
         ha1=life.ha1 or _ha1_of(settings, realm),
@@ -132,9 +137,17 @@ def relive(line: Line, life: LineLife, places: Mapping[str, model.Location]) -> 
         ground=line.policy.ground if life.state is None else life.ground,
         location=location,
         site_location=places.get(site, line.policy.site_location),
+        blocked=life.blocked,
     )
-    return replace(line, site=site, policy=seen, life=life, ha1=life.ha1 or line.ha1,
-                   plan=life.plan or line.plan)  # fmt: skip
+    return replace(
+        line,
+        site=site,
+        policy=seen,
+        life=life,
+        ha1=life.ha1 or line.ha1,
+        plan=life.plan or line.plan,
+        channels=life.channels or line.filed_channels,
+    )
 
 
 def extension_of(settings: LineSettings) -> str:
