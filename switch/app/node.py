@@ -42,7 +42,7 @@ from switch.sip.outbox import Event
 from switch.store.configurations import Configurations
 from switch.store.database import is_shared, sqlite_url
 from switch.store.journal import Journal
-from switch.store.read import Reader
+from switch.store.read import Reader, StoreUnavailableError
 from switch.store.read_cases import CaseReader
 from switch.store.retention import Retention
 from switch.store.shared import Gazette
@@ -57,6 +57,7 @@ from switch.transport.udp import UdpTransport
 GC_THRESHOLDS = (10_000, 10, 100)
 HEARTBEAT_S = 1.0
 DEADLINES_S = 30.0  # legal clocks run in days
+RECALL_DAYS, RECALL_CALLS = 31, 200_000  # what detectors are told of the time before a start
 
 
 class Switch:
@@ -213,6 +214,7 @@ class Switch:
         self.use_cases.contract.hold_numbers()
         for problem in self.found.misplaced():
             self.observer.alarm("config.misplaced", {"reason": str(problem)})
+        self._tasks.append(loop.create_task(self._recall()))
         self.driver.start(loop, {"UDP": self.udp, "TCP": self.streams, "TLS": self.streams})
         await self.reload.keep()
         self.exchange.trunks.start(now)
@@ -364,6 +366,16 @@ class Switch:
             self.use_cases.places.remind()
             self.driver.perform()
             await asyncio.sleep(DEADLINES_S)
+
+    async def _recall(self) -> None:
+        """What detectors knew before the start, from the database."""
+        since = round((wall() - RECALL_DAYS * 86_400) * 1000)
+        try:
+            count = await self.watching.recall(CaseReader(self.reader).calls(since, RECALL_CALLS))
+        except StoreUnavailableError as error:  # there is none before the first start
+            self.observer.alarm("use.not_recalled", {"reason": str(error)})
+        else:
+            self.observer.alarm("use.recalled", {"calls": count})
 
     async def _beat(self) -> None:
         while True:
