@@ -123,8 +123,9 @@ class Location:
 @dataclass(frozen=True, slots=True)
 class Line:
     """What a decision needs of one line. `number` is E.164 with `+`; `ground` cites the clause of a
-    suspension, "2(k)(a)"; `permissions` are the classes that the line may call. `in_service` is false
-    while its device hasn't acknowledged the newest location."""
+    suspension, "2(k)(a)"; `permissions` are the classes that the line may call, `blocked` numbers (E.164,
+    or short ones) that it may not call any more. `in_service` is false while its device hasn't
+    acknowledged the newest location."""
 
     id: str
     account: str
@@ -136,6 +137,7 @@ class Line:
     site_location: Location | None
     default_location: Location
     in_service: bool = True
+    blocked: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

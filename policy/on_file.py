@@ -24,6 +24,10 @@ class Note(StrEnum):
     WITHDRAWN = "withdrawn"  # and doesn't, after all
     ACCEPTED = "accepted"  # an account's acceptance of a version of the terms
     PER_MINUTE = "per_minute"  # the plan changed, after a case: 3(a)
+    LIMITED = "limited"  # fewer calls at once, before anything harder: 2(k)(f)
+    LIFTED = "lifted"
+    BLOCKED = "blocked"  # one number that the line may not call any more: 2(d)
+    UNBLOCKED = "unblocked"
 
 
 # The clause of each note, for the audit.
@@ -35,6 +39,10 @@ CLAUSES: Mapping[Note, str] = {
     Note.WITHDRAWN: "2(l)",
     Note.ACCEPTED: "5",
     Note.PER_MINUTE: "3(a)",
+    Note.LIMITED: "2(k)(f)",
+    Note.LIFTED: "2(k)(f)",
+    Note.BLOCKED: "2(d)",
+    Note.UNBLOCKED: "2(d)",
 }
 
 
@@ -54,7 +62,8 @@ class File:
 
     `ended_at` and `number`: the contract ended, and the number that it had then. `before_theft`: the
     state and ground that a stolen line goes back to with new hardware. `is_per_minute`: the plan was
-    changed, which it is only once and forward.
+    changed, which it is only once and forward. `channels`: how many calls at once, instead of the file's;
+    `blocked`: numbers that it may not call.
     """
 
     warned_at: int | None = None
@@ -65,9 +74,12 @@ class File:
     number: str = ""
     before_theft: tuple[LineState, str] | None = None
     is_per_minute: bool = False
+    channels: int | None = None
+    blocked: frozenset[str] = frozenset()
 
     def after_note(self, note: str, at: int, until: int | None, way: str = "") -> "File":
-        """The file with one more note; `until` is a cure date, or when a termination takes effect."""
+        """The file with one more note; `until` is a cure date, or when a termination takes effect; `way`
+        that of the termination, or the number or limit that the note is about."""
         match note:
             case Note.WARNED:
                 return replace(self, warned_at=at)
@@ -82,6 +94,19 @@ class File:
                 return replace(self, leaving=None)
             case Note.PER_MINUTE:
                 return replace(self, is_per_minute=True)
+        return self._restricted(note, way)
+
+    def _restricted(self, note: str, way: str) -> "File":
+        """After a note that lets a line do less, or more again."""
+        match note:
+            case Note.LIMITED:
+                return replace(self, channels=int(way))
+            case Note.LIFTED:
+                return replace(self, channels=None)
+            case Note.BLOCKED:
+                return replace(self, blocked=self.blocked | {way})
+            case Note.UNBLOCKED:
+                return replace(self, blocked=self.blocked - {way})
         return self
 
     def after_change(

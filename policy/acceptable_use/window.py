@@ -22,7 +22,7 @@ OFFICE_MINUTES = range(420, 1260)
 _RECENT = 16
 _RANGE_DIGITS = 8  # + and seven digits: country and the block behind it
 _DURATIONS = 64
-_TOGETHER = 6
+_TOGETHER = 4
 _SPANS = 4
 
 

@@ -14,6 +14,7 @@ from switch.facts.line import LineLife
 from switch.facts.settings import AccountSettings
 from switch.facts.sightings import Sightings
 from switch.facts.snapshot import Snapshot
+from switch.media.pool import Pool, PoolOptions
 from switch.registrar.registrar import Registrar
 from switch.settings import HostPort
 from switch.sip.flow import Flow
@@ -149,3 +150,24 @@ def call_settings(found: Configuration) -> CallSettings:
 def tariffs_of(settings: Settings) -> Tariffs:
     """The per-minute plan's tariffs by class of number."""
     return {entry.number_class: entry.tariff() for entry in settings.tariffs}
+
+
+def make_pool(
+    found: Configuration,
+    data: Path,
+    lost: Callable[[str, int], None],
+    alarm: Callable[[str, Mapping[str, object]], None],
+) -> Pool | None:
+    """The media workers, not started; None where there are none. `lost` is told the address of one that
+    died."""
+    media = found.settings.media
+    if not media.workers:
+        return None
+    options = PoolOptions(
+        cache=data / "sounds",
+        sounds=found.resolve(media.sounds) if media.sounds else None,
+        workers=media.workers,
+        reserved=media.reserved_workers,
+        media_address=str(media.address),
+    )
+    return Pool(options, lost, alarm)

@@ -10,6 +10,7 @@ from pathlib import Path
 from switch.app.gather import Gather, without_crossings
 from switch.app.keeping import Keeping
 from switch.call.exchange import Exchange
+from switch.clock import wall
 from switch.config import Configuration
 from switch.console.cases import Cases
 from switch.console.use_cases import UseCases
@@ -17,9 +18,12 @@ from switch.notice.courier import Courier, sender
 from switch.notice.delivery import Delivery
 from switch.notice.ledger import Ledger
 from switch.sip.outbox import Event
+from switch.store.read import StoreUnavailableError
 from switch.store.read_cases import CaseReader
 from switch.terms.ladders import Ladders
 from switch.terms.watching import Watching
+
+RECALL_DAYS, RECALL_CALLS = 31, 200_000  # what detectors are told of the time before a start
 
 
 class Duties:
@@ -39,6 +43,8 @@ class Duties:
         self._exchange = exchange
         self._use_cases = use_cases
         self._perform = perform
+        self._alarm = alarm
+        self._rows = CaseReader(keeping.reader)
         self.ledger = Ledger(
             self._keep, lambda: exchange.facts, lambda: found().settings.notice, alarm
         )
@@ -55,7 +61,7 @@ class Duties:
         self.cases = Cases(
             exchange,
             self.ladders,
-            CaseReader(keeping.reader),
+            self._rows,
             self.watching.watch.alerts,
             use_cases.acts.change_plan,
         )
@@ -68,6 +74,16 @@ class Duties:
         yield self.courier.run
         if self._gather is not None:
             yield self._gather.run
+
+    async def recall(self) -> None:
+        """Tell the detectors what they knew before the start, from the database."""
+        since = round((wall() - RECALL_DAYS * 86_400) * 1000)
+        try:
+            count = await self.watching.recall(self._rows.calls(since, RECALL_CALLS))
+        except StoreUnavailableError as error:  # there is none before the first start
+            self._alarm("use.not_recalled", {"reason": str(error)})
+        else:
+            self._alarm("use.recalled", {"calls": count})
 
     def on_events(self, events: Sequence[Event]) -> None:
         """What the machines note: somebody must be told of some."""

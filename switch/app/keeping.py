@@ -4,7 +4,7 @@ keep it.
 Deliberately absent: what the records say.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
 from pathlib import Path
 
 from switch.config import Configuration
@@ -21,7 +21,7 @@ from switch.store.writer import Writer
 
 class Keeping:
     """Journal and database in `data`. `live` restates what a restart needs, `retention` are the settings
-    in force."""
+    in force, `forget` is told of lines whose contracts were purged."""
 
     def __init__(
         self,
@@ -29,6 +29,7 @@ class Keeping:
         data: Path,
         live: Callable[[], Iterable[bytes]],
         retention: Callable[[], RetentionSettings],
+        forget: Callable[[Collection[str]], None],
         alarm: Alarm,
     ) -> None:
         """Nothing is opened but the journal."""
@@ -42,7 +43,9 @@ class Keeping:
         )
         self.gazette = Gazette(database, self.node) if is_shared(database) else None
         self._upkeep = Upkeep(self.journal, self.writer, live, alarm=alarm)
-        self._retention = Retention(self.journal, self.writer, retention, alarm=alarm)
+        self._retention = Retention(
+            self.journal, self.writer, retention, alarm=alarm, forget=forget
+        )
 
     def tasks(self) -> Iterator[Callable[[], Awaitable[None]]]:
         """What runs beside the calls."""

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 
-from switch.app.compose import build_exchange, psap_routes, tariffs_of
+from switch.app.compose import build_exchange, make_pool, psap_routes, tariffs_of
 from switch.app.devices import device_commands, device_plan, device_service
 from switch.app.duties import Duties
 from switch.app.keeping import Keeping
@@ -30,7 +30,6 @@ from switch.core import Core
 from switch.demo import carrier_process
 from switch.demo.device import DemoDevice
 from switch.driver import Driver
-from switch.media.pool import Pool, PoolOptions
 from switch.observe.gauges import readings, totals
 from switch.observe.http import HttpServer, application, bind
 from switch.observe.metrics import Metrics, Readings
@@ -58,9 +57,14 @@ class Switch:
         self.observer = Observer(self.metrics)
         alarm = self.observer.alarm
         self.keeping = Keeping(
-            found, data, self._live, lambda: self._in_force().settings.retention, alarm
+            found,
+            data,
+            self._live,
+            lambda: self._in_force().settings.retention,
+            lambda lines: self.use_cases.contracts.forget(lines),  # noqa: PLW0108 (made below)
+            alarm,
         )
-        self.pool = self._make_pool()
+        self.pool = make_pool(found, data, self._worker_lost, alarm)
         sip = found.settings.sip
         listening = {"UDP": sip.udp, "TCP": sip.tcp, "TLS": sip.tls}
         given = sip.nonce_key
@@ -127,6 +131,7 @@ class Switch:
         self.use_cases.contract.hold_numbers()
         for problem in self.found.misplaced():
             alarm("config.misplaced", {"reason": str(problem)})
+        self._tasks.append(loop.create_task(self.duties.recall()))
         self.driver.start(loop, senders)
         await self.reload.keep()
         self.wires.begin()
@@ -256,19 +261,6 @@ class Switch:
             lambda: self.observer.alarms.standing,
             lambda: self.reload.found.settings.contract,
         )
-
-    def _make_pool(self) -> Pool | None:
-        media = self.found.settings.media
-        if not media.workers:
-            return None
-        options = PoolOptions(
-            cache=self.data / "sounds",
-            sounds=self.found.resolve(media.sounds) if media.sounds else None,
-            workers=media.workers,
-            reserved=media.reserved_workers,
-            media_address=str(media.address),
-        )
-        return Pool(options, self._worker_lost, self.observer.alarm)
 
     def _worker_lost(self, address: str, port: int) -> None:
         self.core.on_announcer_lost((address, port), boottime())

@@ -124,7 +124,7 @@ def offline(config: Path, data: Path) -> Mapping[str, UseCase]:
     known = asyncio.run(recall(reader, 0, 0))
     cases.lives.restore(known.lives)
     cases.contracts.restore(known.contracts)
-    cases.lives.bill_by_the_minute(*cases.contracts.per_minute())
+    cases.lives.follow(cases.contracts.files())
     cases.disclosures.restore(known.disclosures)
     reading = configuration_use_cases(
         lambda: found, lambda: read_files(config), refuse, refuse, lambda: cases.lives.lives

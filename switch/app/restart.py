@@ -74,7 +74,7 @@ async def go_on(
     records = list(journal.replay())
     kept.lives.restore([*known.lives, *records])
     kept.contracts.restore([*known.contracts, *records])
-    kept.lives.bill_by_the_minute(*kept.contracts.per_minute())
+    kept.lives.follow(kept.contracts.files())
     kept.disclosures.restore([*known.disclosures, *records])
     exchange.sightings.restore(records, now)
     exchange.registrar.restore(records or known.bindings, now, utc)

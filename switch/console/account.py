@@ -6,6 +6,8 @@ import typer
 
 from switch.console import show
 from switch.console.desk import DEFAULT_DATA, DEMO_CONFIG, Config, Data, Desk, Json
+from switch.console.line_contract import AskedBy, Because
+from switch.console.person import By, person
 
 app = typer.Typer(help="Customers and what they accepted.", no_args_is_help=True)
 
@@ -46,6 +48,30 @@ def show_(
     show.out().print("\n[bold]Lines[/]")
     columns = ("line", "number", "state", "ground", "warned_at", "cure_by", "ends")
     show.table(lines, columns, empty="None.")
+
+
+@app.command("terminate")
+def terminate(  # noqa: PLR0913, PLR0917 (each is an option of the command)
+    context: typer.Context,
+    account: Account,
+    way: Annotated[str, typer.Option("--way", help="payment_stopped, upstream_ended, ...")],
+    noticed: Annotated[str | None, typer.Option("--noticed", help="Day of the notice.")] = None,
+    asked_by: AskedBy = None,
+    because: Because = "",
+    by: By = "",
+    config: Config = DEMO_CONFIG,
+    data: Data = DEFAULT_DATA,
+    as_json: Json = False,
+) -> None:
+    """End the contract of all lines of an account, at once or on the day that the notice leads to."""
+    items = Desk.of(context, config, data, as_json).ask_rows(
+        "account.terminate", account=account, way=way, noticed=noticed, asked_by=asked_by,
+        because=because or None, by=by or person(),
+    )  # fmt: skip
+    if as_json:
+        show.json(items)
+        return
+    show.table(items, ("line", "state", "ground", "ends", "refused"), empty="No line is left.")
 
 
 @app.command("accept")

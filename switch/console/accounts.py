@@ -9,9 +9,11 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+from policy.model import LineState
 from policy.on_file import CLAUSES, Note
 from switch.call.exchange import Exchange
 from switch.console.commands import Args, CommandRefused, UseCase
+from switch.console.contract import Contract
 from switch.console.contract_acts import Acts, open_points
 from switch.facts.settings import AccountSettings
 from switch.terms.contracts import Step
@@ -22,9 +24,10 @@ _HASH: Final = re.compile(r"[0-9a-f]{64}")
 class Accounts:
     """Over one exchange."""
 
-    def __init__(self, exchange: Exchange, acts: Acts) -> None:
+    def __init__(self, exchange: Exchange, acts: Acts, contract: Contract) -> None:
         self._exchange = exchange
         self._acts = acts
+        self._contract = contract
 
     def table(self) -> dict[str, UseCase]:
         """The commands by name."""
@@ -32,6 +35,7 @@ class Accounts:
             "account.list": self.list,
             "account.show": self.show,
             "account.accept": self.accept,
+            "account.terminate": self.terminate,
         }
 
     def list(self, args: Args) -> object:
@@ -87,6 +91,25 @@ class Accounts:
         self._acts.contracts.take(step)
         self._acts.perform()
         return {"account": account.id, "terms": self._terms(account.id)}
+
+    def terminate(self, args: Args) -> object:
+        """End the contract of every line of the account by one way: the customer stopped the payment
+        (4(d)), the upstream contract ends (2(l)(ii)). Lines that the terms don't let end are listed."""
+        account = self._account(args)
+        told = {key: value for key, value in args.items() if key != "account"}
+        ended = []
+        for line in [*self._exchange.facts.lines.values()]:
+            if line.account != account.id or line.state is LineState.TERMINATED:
+                continue
+            try:
+                ended.append(self._contract.terminate({**told, "line": line.id}))
+            except CommandRefused as refusal:
+                if refusal.slug == "bad_args":
+                    raise
+                ended.append(
+                    {"line": line.id, "state": line.state.value, "refused": refusal.message}
+                )
+        return ended
 
     # -- inside --------------------------------------------------------------------------------
 

@@ -31,8 +31,11 @@ account.show      {account} -> {account, name, email, time_zone, activation_requ
                   cycle {n, start, end}, terms {version, accepted_at, by, how}, lines [{line, number,
                   state, ground, ends?, warned_at?, cure_by?}]}
 account.accept    {account, version, hash, by, source?} -> {account, terms}; hash: SHA-256 of the text
+account.terminate {account, way, noticed?, warned?, cure_by?, asked_by?, because?, by?} -> [as line.terminate,
+                  or {line, state, refused}]: every line of it that isn't terminated yet
 line.activate     {line, because?, by?} -> {line, state, ground, since, ends? {way, told_at, effective_at},
-                  warned_at?, cure_by?}; without terms, location, mail or a free number: not_allowed
+                  warned_at?, cure_by?, channels?, blocked?}; without terms, location, mail or a free
+                  number: not_allowed
 line.suspend      {line, ground, warned?, asked_by?, because?, by?} -> the same; ground cites the clause,
                   "2(k)(a)", "2(i)", or "4(e)" with a warning on file or the date of one; a line in
                   that state already is refused (slug unchanged)
@@ -43,6 +46,9 @@ line.terminate    {line, ground?, way?, noticed?, warned?, cure_by?, asked_by?, 
 line.warn         {line, about ("unpaid" or "breach"), cure_by?, because?, by?} -> the same
 line.settle       {line, because?, by?} -> the same; warnings and notices on file serve no more
 line.withdraw     {line, because?, by?} -> the same; takes a termination back before its day
+line.limit        {line, channels?, because?, by?} -> the same; fewer calls at once, without channels the
+                  file's limit again
+line.block        {line, number, lift?, because?, by?} -> the same; a number that the line may not call
 line.stolen       {line, asked_by?, because?, by?} -> the same
 line.history      {line} -> [{at, line, account, name, actor, by, clause, because, before, to, until, way,
                   notice}]: every step, oldest first
@@ -58,6 +64,8 @@ usage.show        {line} -> {line, cycle {n, start, end}, used_ms, live_ms, adju
                   threshold_ms, crossed [int], state}; adjusted_ms is the part of corrections
 usage.adjust      {line, ms (may be negative), reason, by?} -> {id, line, cycle, ms, reason, by, used_ms};
                   a sum below 0 is refused (slug below_zero)
+usage.import      {rows [{line, answer, end}], source?, by?} -> {lines [{line, calls, ms, added_ms}],
+                  quarantined [{row, reason}]}; the same rows again add 0
 usage.rate        {line, since?, until?, back?} -> {line, back, classes [{class, calls, counted_ms, rated_s,
                   euros}], euros, without_tariff [class]}; the per-minute plan's calls that ended in the
                   span; back true: all plans', of a terminated line only (not_allowed)
@@ -188,6 +196,7 @@ COMMANDS: Mapping[str, Command] = {
         _command("account.list", offline=True),
         _command("account.show", "account", offline=True),
         _command("account.accept", "account version hash by", "source"),
+        _command("account.terminate", "account way", "noticed warned cure_by asked_by because by"),
         _command("line.activate", "line", "because by"),
         _command("line.suspend", "line ground", "warned asked_by because by"),
         _command("line.resume", "line", "because by"),
@@ -195,6 +204,8 @@ COMMANDS: Mapping[str, Command] = {
         _command("line.warn", "line about", "cure_by because by"),
         _command("line.settle", "line", "because by"),
         _command("line.withdraw", "line", "because by"),
+        _command("line.limit", "line", "channels because by"),
+        _command("line.block", "line number", "lift because by"),
         _command("line.stolen", "line", "asked_by because by"),
         _command("line.history", "line", offline=True, records=True),
         _command("line.rio", "line", "check"),
@@ -204,6 +215,7 @@ COMMANDS: Mapping[str, Command] = {
         _command("line.locations", "line", offline=True, records=True),
         _command("usage.show", "line", offline=True),
         _command("usage.adjust", "line ms reason", "by"),
+        _command("usage.import", "rows", "source by"),
         _command("usage.rate", "line", "since until back", offline=True, records=True),
         _command("usage.corrections", "line", offline=True, records=True),
         _command("emergency.report", offline=True),

@@ -12,8 +12,9 @@ from dataclasses import replace
 from datetime import date
 from typing import Any, Final, Protocol
 
+from policy.account_state import NEVER_FORBIDDEN
 from policy.model import LineState
-from policy.on_file import DAY_MS, Note
+from policy.on_file import CLAUSES, DAY_MS, Note
 from policy.transitions import (
     TABLE,
     Actor,
@@ -81,6 +82,8 @@ class Contract:
             "line.warn": self.warn,
             "line.settle": self.settle,
             "line.withdraw": self.withdraw,
+            "line.limit": self.limit,
+            "line.block": self.block,
             "line.stolen": self.stolen,
             "line.history": self.history,
             "line.rio": self.rio,
@@ -151,6 +154,39 @@ class Contract:
         at = self._acts.now_ms()
         self._acts.file(line, Note.WITHDRAWN, at, _word(args), notice="termination_withdrawn")
         self._acts.owe("termination_withdrawn", line, at, CLAUSE)
+        return self._acts.done(line.id)
+
+    def limit(self, args: Args) -> object:
+        """Let fewer calls at once, before anything harder (2(k)(f)); None gives the file's limit back."""
+        line, channels = self._line(args), args.get("channels")
+        if channels is None:
+            self._acts.file(line, Note.LIFTED, self._acts.now_ms(), _word(args))
+            return self._acts.done(line.id)
+        if not isinstance(channels, int) or not 1 <= channels <= line.filed_channels:
+            raise CommandRefused("bad_args", f"--channels: from 1 to {line.filed_channels}")
+        at, kind = self._acts.now_ms(), "limited"
+        self._acts.file(line, Note.LIMITED, at, _word(args), way=str(channels), notice=kind)
+        self._acts.owe(kind, line, at, CLAUSES[Note.LIMITED], channels=channels)
+        return self._acts.done(line.id)
+
+    def block(self, args: Args) -> object:
+        """Keep a line from calling one number (2(d)), or let it again."""
+        line, plan = self._line(args), self._exchange.rules.plan
+        dialled = str(args["number"])
+        if self._exchange.rules.emergency.classify(dialled) is not None:
+            raise CommandRefused("not_allowed", "an emergency number can't be blocked")
+        found = plan.classify_canonical(plan.canonical(dialled))
+        if found.number_class in NEVER_FORBIDDEN:
+            raise CommandRefused(
+                "not_allowed", f"{dialled} is {found.number_class}: it can't be blocked"
+            )
+        number = found.number
+        at = self._acts.now_ms()
+        if args.get("lift") is True:
+            self._acts.file(line, Note.UNBLOCKED, at, _word(args), way=number)
+            return self._acts.done(line.id)
+        self._acts.file(line, Note.BLOCKED, at, _word(args), way=number, notice="number_blocked")
+        self._acts.owe("number_blocked", line, at, CLAUSES[Note.BLOCKED], blocked=number)
         return self._acts.done(line.id)
 
     async def history(self, args: Args) -> object:

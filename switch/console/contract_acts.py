@@ -69,18 +69,20 @@ class Acts:
         word: Word,
         *,
         until: int | None = None,
+        way: str = "",
         notice: str = "",
     ) -> None:
-        """Put something on file that changes no state; `until` is a day that follows from it."""
+        """Put something on file that changes no state, and in force what follows from it; `until` is a
+        day, `way` the number or limit that it is about."""
         step = self._step(line, name.value, CLAUSES[name], at, word)
-        self.contracts.take(replace(step, until=until, notice=notice))
+        self.contracts.take(replace(step, until=until, way=way, notice=notice))
+        self._lives.follow({line.id: self.contracts.file(line.id)})
 
     def change_plan(self, line_id: str, case: str, by: str) -> None:
         """A person approved the per-minute plan: it holds for calls that are answered from now on."""
         line = self._exchange.facts.lines[line_id]
         word = Word(Actor.PERSON, by, f"case {case}")
         self.file(line, Note.PER_MINUTE, self.now_ms(), word)
-        self._lives.bill_by_the_minute(line_id)
 
     def leave(
         self, line: Line, way: str, row: Transition, effective: int, word: Word
@@ -157,6 +159,10 @@ def open_points(file: File) -> dict[str, object]:
         points["warned_at"] = file.warned_at
     if file.cure_by is not None:
         points["cure_by"] = file.cure_by
+    if file.channels is not None:
+        points["channels"] = file.channels
+    if file.blocked:
+        points["blocked"] = sorted(file.blocked)
     return points
 
 

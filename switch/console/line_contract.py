@@ -139,6 +139,41 @@ def withdraw(
     _tell(desk, "line.withdraw", line=line, because=because or None, by=by or person())
 
 
+def limit(
+    context: typer.Context,
+    line: Line,
+    channels: Annotated[
+        int | None, typer.Option("--channels", help="Calls at once; without it, as configured.")
+    ] = None,
+    because: Because = "",
+    by: By = "",
+    config: Config = DEMO_CONFIG,
+    data: Data = DEFAULT_DATA,
+    as_json: Json = False,
+) -> None:
+    """Let a line make fewer calls at once, before anything harder; without --channels, end that."""
+    desk = Desk.of(context, config, data, as_json)
+    _tell(desk, "line.limit", line=line, channels=channels, because=because or None,
+          by=by or person())  # fmt: skip
+
+
+def block(  # noqa: PLR0913, PLR0917 (each is an option of the command)
+    context: typer.Context,
+    line: Line,
+    number: Annotated[str, typer.Argument(help="The number, as it is dialled.")],
+    lift: Annotated[bool, typer.Option("--lift", help="Let the line call it again.")] = False,
+    because: Because = "",
+    by: By = "",
+    config: Config = DEMO_CONFIG,
+    data: Data = DEFAULT_DATA,
+    as_json: Json = False,
+) -> None:
+    """Keep a line from calling one number."""
+    desk = Desk.of(context, config, data, as_json)
+    _tell(desk, "line.block", line=line, number=number, lift=lift or None,
+          because=because or None, by=by or person())  # fmt: skip
+
+
 def stolen(
     context: typer.Context,
     line: Line,
@@ -197,7 +232,7 @@ def rio(
 def add_to(app: typer.Typer) -> None:
     """Add these commands to `vigie line`."""
     for command in (
-        activate, suspend, resume, terminate, warn, settle, withdraw, stolen, history, rio,
+        activate, suspend, resume, terminate, warn, settle, withdraw, limit, block, stolen, history, rio,
     ):  # fmt: skip
         app.command()(command)
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 import orjson
 
 from policy.model import LineState
+from policy.on_file import File
 from switch.call.exchange import Exchange
 from switch.console.commands import CommandRefused
 from switch.facts import feed
@@ -19,6 +20,7 @@ from switch.facts.feed import Feed
 from switch.facts.line import UNCHANGED, LineLife
 from switch.facts.locations import Locations
 from switch.facts.registered import Registered
+from switch.facts.settings import Plan
 from switch.facts.snapshot import Snapshot
 
 Build = Callable[[Mapping[str, LineLife]], Snapshot]
@@ -72,13 +74,17 @@ class LineLives:
         if state in (LineState.TERMINATED, LineState.STOLEN):
             self._exchange.registrar.remove(line)
 
-    def bill_by_the_minute(self, *lines: str) -> None:
-        """Lines whose plan was changed (3(a)); what is on file of their contracts says so for good."""
-        known = [line for line in lines if line in self._exchange.facts.lines]
-        for line in lines:
-            self.lives[line] = replace(self.lives.get(line, UNCHANGED), plan="per_minute")
-        if known:
-            self.renew(*known)
+    def follow(self, files: Mapping[str, File]) -> None:
+        """Put in force what is on file of contracts beside the state: plan, limit, blocked numbers."""
+        changed = []
+        for line, file in files.items():
+            before = self.lives.get(line, UNCHANGED)
+            plan: Plan | None = "per_minute" if file.is_per_minute else None
+            life = replace(before, plan=plan, channels=file.channels, blocked=file.blocked)
+            if life != before:
+                self.lives[line] = life
+                changed.append(line)
+        self.renew(*(line for line in changed if line in self._exchange.facts.lines))
 
     def register(self, registered: Registered) -> None:
         """Keep a version of a line's location for good; `renew` puts it in force."""
@@ -128,7 +134,8 @@ class LineLives:
 
     def renew(self, *lines: str) -> None:
         """Use the facts with what happened to these lines from now on."""
-        self.use(self._exchange.facts.renewed({line: self.lives[line] for line in lines}))
+        if lines:
+            self.use(self._exchange.facts.renewed({line: self.lives[line] for line in lines}))
 
     def use(self, facts: Snapshot) -> None:
         """Use facts that were built with these lives."""

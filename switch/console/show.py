@@ -136,7 +136,7 @@ def span(ms: int) -> str:
         return f"{ms / 1000:.3f} s"
     if ms % 60_000 == 0:
         return f"{ms // 60_000} min"
-    return f"{ms // 60_000} min {ms % 60_000 / 1000:.1f} s"
+    return f"{ms // 60_000} min {ms % 60_000 // 100 / 10:.1f} s"  # floored: 59.99 s are no minute
 
 
 def _one_line(item: object) -> str:

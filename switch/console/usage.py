@@ -1,6 +1,8 @@
 """`vigie usage`: a line's minutes of the current cycle against the fair-use threshold."""
 
+import csv
 import time
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -60,6 +62,35 @@ def adjust(
     desk = Desk.of(context, config, data, as_json)
     item = desk.ask_object("usage.adjust", line=line, ms=ms, reason=reason, by=by or person())
     show.json(item) if as_json else show.pairs(item)
+
+
+@app.command("import")
+def import_(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="CSV with columns line, answer and end.")],
+    by: By = "",
+    config: Config = DEMO_CONFIG,
+    data: Data = DEFAULT_DATA,
+    as_json: Json = False,
+) -> None:
+    """Count calls of another system in the running cycle; rows that can't be right are put aside."""
+    desk = Desk.of(context, config, data, as_json)
+    try:
+        with file.open(encoding="utf-8", newline="") as opened:
+            rows = list(csv.DictReader(opened))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        desk.refuse("bad_args", f"{file}: {error}")
+    item = desk.ask_object("usage.import", rows=rows, source=file.name, by=by or person())
+    if as_json:
+        show.json(item)
+        return
+    show.table(
+        show.rows(item["lines"]), ("line", "calls", "ms", "added_ms"), empty="No row counts."
+    )
+    aside = show.rows(item["quarantined"])
+    if aside:
+        show.out().print(f"\n[yellow]{len(aside)} rows were put aside[/]")
+        show.table(aside, ("row", "reason"), empty="")
 
 
 @app.command("rate")
@@ -131,7 +162,11 @@ def picture(usage: dict[str, object]) -> Table:
     grid = Table.grid(padding=(0, 2))
     grid.add_row("[dim]line[/]", f"{usage.get('line')}  {usage.get('state', '')}")
     grid.add_row("[dim]cycle[/]", show.readable("cycle", usage.get("cycle")))
-    grid.add_row("[dim]used[/]", f"{show.span(used)} of {threshold // 60_000} min ({share:.1%})")
+    tenths = (
+        used * 1000 // threshold if threshold else 0
+    )  # floored: what shows as reached was reached
+    reached = f"{show.span(used)} of {threshold // 60_000} min ({tenths / 10:.1f}%)"
+    grid.add_row("[dim]used[/]", reached)
     grid.add_row(
         "", ProgressBar(total=1.0, completed=min(share, 1.0), width=40, complete_style=tone)
     )

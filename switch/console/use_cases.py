@@ -24,6 +24,7 @@ from switch.console.overview import Overview, reading_of, state_of
 from switch.console.places import Places
 from switch.console.readiness import Readiness
 from switch.console.rehearsal import known_line, limits, rehearse
+from switch.console.usage_import import UsageImport
 from switch.console.whereabouts import Declarations, level_of, shown
 from switch.facts.line import LineLife
 from switch.routing.target import Target
@@ -63,7 +64,7 @@ class UseCases:
         self.acts = acts = Acts(exchange, self.lives, self.contracts, perform, contract_settings)
         steps = ContractReader(reader)
         self.contract = Contract(exchange, acts, steps, self.places.ask_again)
-        self._accounts = Accounts(exchange, acts)
+        self._accounts = Accounts(exchange, acts, self.contract)
         self.disclosures = Disclosures(exchange.outbox)
         self._disclosure = DisclosureDesk(exchange, self.disclosures, reader, perform)
         self._feed = FeedDesk(exchange, self.lives.feed, perform)
@@ -79,6 +80,7 @@ class UseCases:
             **self.places.table(),
             **self.contract.table(),
             **self._accounts.table(),
+            **UsageImport(self._exchange, self._perform).table(),
             **self._disclosure.table(),
             **self._feed.table(),
             **self._readiness.table(),

@@ -34,6 +34,8 @@ class LineLife:
     plan: Plan | None = None
     next_ha1: Mapping[str, str] = field(default_factory=dict, repr=False)
     is_acknowledged: bool = True
+    channels: int | None = None
+    blocked: frozenset[str] = frozenset()
 
     @property
     def is_located(self) -> bool:
@@ -67,6 +69,7 @@ class Line:
     device_model: str
     ha1: Mapping[str, str] = field(repr=False)
     plan: Plan = "unlimited"
+    filed_channels: int = 4
 
     @property
     def state(self) -> model.LineState:
@@ -105,6 +108,7 @@ def build_line(
         site_location=places[site],
         default_location=default,
         in_service=life.is_acknowledged,
+        blocked=life.blocked,
     )
     return Line(
         id=settings.id,
@@ -116,7 +120,8 @@ def build_line(
         extension=extension_of(settings),
         policy=seen,
         life=life,
-        channels=settings.channels,
+        channels=life.channels or settings.channels,
+        filed_channels=settings.channels,
         caps=settings.caps,
         device_model=settings.device_model,
         ha1=life.ha1 or _ha1_of(settings, realm),
@@ -137,9 +142,17 @@ def relive(line: Line, life: LineLife, places: Mapping[str, model.Location]) -> 
         location=location,
         site_location=places.get(site, line.policy.site_location),
         in_service=life.is_acknowledged,
+        blocked=life.blocked,
     )
-    return replace(line, site=site, policy=seen, life=life, ha1=life.ha1 or line.ha1,
-                   plan=life.plan or line.plan)  # fmt: skip
+    return replace(
+        line,
+        site=site,
+        policy=seen,
+        life=life,
+        ha1=life.ha1 or line.ha1,
+        plan=life.plan or line.plan,
+        channels=life.channels or line.filed_channels,
+    )
 
 
 def extension_of(settings: LineSettings) -> str:

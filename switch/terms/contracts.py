@@ -9,7 +9,7 @@ Times are UTC milliseconds. Deliberately absent: which step is allowed (policy.t
 itself (console/line_life.py), and the text of notices.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, Self
 
@@ -41,7 +41,7 @@ BY_ITSELF: Final = Word(Actor.SWITCH, "vigie")
 class Step:
     """One step. `name` is a row of policy.transitions or a note of policy.on_file; `to` is the state it
     led to, "" for a note; `until` a cure date or when a termination takes effect; `way` that of a
-    termination to come."""
+    termination to come, or the number or limit that a note is about."""
 
     line: str
     account: str
@@ -100,6 +100,11 @@ class Contracts:
             by=step.by,
         )
 
+    def forget(self, lines: Collection[str]) -> None:
+        """Let go of lines whose contract ended so long ago that its data are purged."""
+        self._steps = {key: step for key, step in self._steps.items() if step.line not in lines}
+        self._files = {line: file for line, file in self._files.items() if line not in lines}
+
     def restore(self, records: Iterable[Record]) -> None:
         """Take steps back, in any order and more than once."""
         for record in records:
@@ -135,9 +140,9 @@ class Contracts:
         """Whether anything was ever done about a line."""
         return line in self._files
 
-    def per_minute(self) -> list[str]:
-        """The lines whose plan was changed to the per-minute one."""
-        return [line for line, file in self._files.items() if file.is_per_minute]
+    def files(self) -> Mapping[str, File]:
+        """What is on file of all lines."""
+        return self._files
 
     def due(self, at: int) -> list[tuple[str, File]]:
         """The lines whose termination takes effect by now."""

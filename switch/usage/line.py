@@ -110,31 +110,9 @@ class LineMeter:
         # crc32, and not the builtin hash: the same in every run, so that a run can be repeated.
         self._phase_ms = crc32(line.encode()) % (_COARSE_MS // _PHASE_MS) * _PHASE_MS
 
-    def used_ms(self, now_ms: int) -> int:
-        """Return the counted ms of the cycle, live legs (also those not yet ACKed) included."""
-        return self._sum() + self.live_ms(now_ms)
-
-    def live_ms(self, now_ms: int) -> int:
-        """Return the live legs' part of `used_ms`."""
-        n = self.cycle.n
-        here = sum(
-            leg.live_ms(now_ms) for leg in self.legs.values() if leg.counts and leg.cycle.n == n
-        )
-        return here + self.elsewhere.live_ms(now_ms)
-
-    def by_direction(self, now_ms: int) -> dict[str, int]:
-        """Return ms by direction, live legs included, also of a direction that doesn't count."""
-        sums = dict(self.settled)
-        for leg in self.legs.values():
-            if leg.exempt_reason is None and leg.cycle.n == self.cycle.n:
-                sums[leg.direction] += leg.live_ms(now_ms)
-        return self.elsewhere.added_to(sums, now_ms)
-
     def add(self, leg: Leg) -> None:
         """Take a leg that was answered; it is provisional until `confirm`."""
-        if leg.cycle.n > self.cycle.n:
-            self.advance(leg.mark_ms)
-            self._roll(leg.cycle)
+        self._turn_to(leg.cycle)
         self.legs[leg.id] = leg
         self.offset_ms = leg.wall_ms - leg.start_ms
         self._provisional += leg.counts and not leg.confirmed
@@ -188,8 +166,7 @@ class LineMeter:
         self, cycle: Cycle, by_direction: dict[str, int], counted: Collection[str], at_ms: int
     ) -> None:
         """Take a recorded sum of ended legs, by greatest-of; an older cycle's is ignored."""
-        if cycle.n > self.cycle.n:
-            self._roll(cycle)
+        self._turn_to(cycle)
         if cycle.n < self.cycle.n:
             return
         for direction, ms in by_direction.items():
@@ -205,8 +182,7 @@ class LineMeter:
 
     def take_adjustment(self, adjustment: Adjustment, cycle: Cycle, at_ms: int) -> bool:
         """Take a correction of a cycle; False when it is known or the cycle is over."""
-        if cycle.n > self.cycle.n:
-            self._roll(cycle)
+        self._turn_to(cycle)
         if cycle.n < self.cycle.n or adjustment.id in self.adjustments:
             return False
         self.adjustments[adjustment.id] = adjustment
@@ -216,8 +192,7 @@ class LineMeter:
 
     def take_elsewhere(self, cycle: Cycle, elsewhere: Elsewhere, now_ms: int) -> None:
         """Take what other nodes counted in a cycle, in place of what was known of them."""
-        if cycle.n > self.cycle.n:
-            self._roll(cycle)
+        self._turn_to(cycle)
         if cycle.n < self.cycle.n:
             return
         for mark in self.elsewhere.marks:
@@ -255,7 +230,7 @@ class LineMeter:
     def on_timer(self, name: str, now: float) -> None:
         """Look again: a crossing or a cycle's end is due, or near enough to arm exactly."""
         now_ms = round(now * 1000)
-        if self._boundary is not None and self._boundary <= now_ms:
+        if self._boundary is not None and self._boundary <= now_ms - _SETTLE_MS:
             for leg in list(self.legs.values()):
                 self._catch_up(leg, now_ms)
             splitting = (
@@ -302,7 +277,7 @@ class LineMeter:
 
     def _next_look_ms(self) -> int | None:
         """Return when something happens by itself: a crossing, or a live leg's cycle end."""
-        look = self._boundary
+        look = None if self._boundary is None else self._boundary + _SETTLE_MS
         if self.elsewhere.marks:
             return look  # the next word of the other nodes looks again
         for percentage, point in self._points.items():
@@ -320,7 +295,7 @@ class LineMeter:
 
     def _linear(self, point: int) -> int | None:
         """Return the crossing by the slope of all live legs: right if none starts after it."""
-        missing = point - self._sum()
+        missing = point - self.ended_ms()
         if missing <= 0:
             return max(self.settled_at_ms, self._newest)
         if not self._running:
@@ -330,14 +305,14 @@ class LineMeter:
     def _solved(self, point: int) -> int:
         """Return a crossing that lies before the start or end of some legs (a late ACK did that)."""
         ended = self.ended.values()
-        missing = point - self._sum() + sum(end - mark for mark, end in ended)
+        missing = point - self.ended_ms() + sum(end - mark for mark, end in ended)
         live = [leg.mark_ms for leg in self.legs.values() if leg.joined]
         return reached_at(
             missing, [*ended, *((mark, None) for mark in (*live, *self.elsewhere.marks))]
         )
 
-    def _sum(self) -> int:
-        """The counted ms of all that has ended, here and elsewhere, corrections included."""
+    def ended_ms(self) -> int:
+        """Return the counted ms of all that has ended, here and elsewhere, corrections included."""
         return self._counted + self.elsewhere.counted_ms + self.adjusted_ms
 
     def _join(self, leg: Leg) -> None:
@@ -380,6 +355,16 @@ class LineMeter:
         leg.cycle = following
         leg.mark_ms = boundary
         self._join(leg)
+
+    def _turn_to(self, cycle: Cycle) -> None:
+        """Turn to a cycle if it is later, with what of the present one is still to be said."""
+        if cycle.n <= self.cycle.n:
+            return
+        for leg in list(self.legs.values()):
+            if leg.cycle.n < cycle.n:
+                self._catch_up(leg, leg.boundary_ms)
+        if cycle.n > self.cycle.n:
+            self._roll(cycle)
 
     def _roll(self, cycle: Cycle) -> None:
         """Turn to a later cycle, from zero. Live legs follow, each at its own boundary."""

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from switch.clock import Wheel
 from switch.sip.outbox import Outbox
-from switch.usage import records
+from switch.usage import records, shown
 from switch.usage.adjustment import Adjustment
 from switch.usage.cdr import Direction
 from switch.usage.cycle import Cycle
@@ -143,26 +143,27 @@ class Meters:
     def used_ms(self, line: str, now: float) -> int:
         """Return the ms that a line used in its present cycle, live calls included."""
         meter = self._lines.get(line)
-        return meter.used_ms(round(now * 1000)) if meter else 0
+        return shown.used_ms(meter, round(now * 1000)) if meter else 0
 
     def live_ms(self, line: str, now: float) -> int:
         """Return the part of `used_ms` that belongs to live calls."""
         meter = self._lines.get(line)
-        return meter.live_ms(round(now * 1000)) if meter else 0
+        return shown.live_ms(meter, round(now * 1000)) if meter else 0
 
     def reading(self, line: str, now: float, cycle: Cycle) -> Reading:
         """Return what `usage show` shows; `cycle` is the line's at present."""
         meter = self._lines.get(line)
-        if meter is None or meter.cycle.n < cycle.n:
-            nothing = {"inbound": 0, "outbound": 0}
-            return Reading(line, cycle, 0, 0, nothing, self.threshold_ms, ())
         now_ms = round(now * 1000)
+        if meter is None or meter.cycle.n < cycle.n:
+            begun = shown.begun(meter, cycle.n, now_ms)
+            live_ms = sum(begun[direction] for direction in self._counted)
+            return Reading(line, cycle, live_ms, live_ms, begun, self.threshold_ms, ())
         return Reading(
             line,
             meter.cycle,
-            meter.used_ms(now_ms),
-            meter.live_ms(now_ms),
-            meter.by_direction(now_ms),
+            shown.used_ms(meter, now_ms),
+            shown.live_ms(meter, now_ms),
+            shown.by_direction(meter, now_ms),
             self.threshold_ms,
             tuple(meter.crossed),
             meter.adjusted_ms,

@@ -52,6 +52,16 @@ def test_a_line_without_permissions(number_class: NumberClass) -> None:
         assert (refusal.reason, refusal.announcement) == ("not_permitted", "not_permitted")
 
 
+@pytest.mark.parametrize("number_class", NumberClass)
+def test_one_number_is_blocked_and_help_never_is(number_class: NumberClass) -> None:
+    line = replace(LINE, blocked=frozenset({"+33145678901"}))
+    refusal = refuse_calling(line, number_class, "+33145678901")
+    assert (refusal is None) == (number_class in NEVER_BARRED)
+    if refusal is not None:
+        assert (refusal.reason, refusal.clause) == ("not_permitted", "2(d)")
+    assert refuse_calling(line, number_class, "+33145678902") is None
+
+
 def test_the_recorded_ground_is_cited() -> None:
     line = replace(LINE, state=LineState.SUSPENDED, ground="2(k)(d)")
     refusal = refuse_calling(line, NumberClass.NATIONAL)

@@ -233,6 +233,19 @@ def test_a_line_is_suspended_by_somebody(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("used_ms", "says"),
+    [
+        (299_999_999, "4999 min 59.9 s of 5000 min (99.9%)"),
+        (300_000_000, "5000 min of 5000 min (100.0%)"),
+        (60_001, "1 min 0.0 s of 5000 min (0.0%)"),
+    ],
+)
+def test_what_shows_as_reached_was_reached(tmp_path: Path, used_ms: int, says: str) -> None:
+    fake = Fake({"usage.show": {**USAGE, "used_ms": used_ms}})
+    assert says in vigie(fake, tmp_path, "usage", "show", "101").stdout
+
+
 def test_cdr_list_and_export(tmp_path: Path) -> None:
     fake = Fake({"cdr.list": [CDR]})
     assert _json(vigie(fake, tmp_path, "cdr", "list", "--json")) == [CDR]

@@ -61,7 +61,7 @@ class Desk:
         self.contract = Contract(
             self.exchange, acts, Rows(), lambda line, why: self.asked.append((line, why))
         )
-        self.accounts = Accounts(self.exchange, acts)
+        self.accounts = Accounts(self.exchange, acts, self.contract)
 
     def go_to(self, day: date) -> None:
         """Noon of a day; what is due by then happens."""
@@ -76,6 +76,7 @@ class Desk:
         self.begin()
         self.lives.restore(self.kept)
         self.contracts.restore([*self.kept, *reversed(self.kept)])
+        self.lives.follow(self.contracts.files())
 
     def keep(self) -> None:
         self.kept += map(orjson.loads, self.exchange.outbox.journal)
@@ -377,11 +378,57 @@ def test_the_per_minute_plan_is_kept_for_good() -> None:
     [step] = desk.steps
     assert (step["name"], step["clause"], step["because"]) == ("per_minute", "3(a)", "case 101-4")
     desk.restart()
-    desk.lives.bill_by_the_minute(*desk.contracts.per_minute())
     desk.do("suspend", ground="2(k)(a)")
     desk.do("resume")
     assert desk.exchange.facts.lines["101"].plan == "per_minute"
     assert desk.exchange.facts.lines["102"].plan == "unlimited"
+
+
+def test_a_payment_that_the_customer_stops_ends_the_account() -> None:
+    desk = Desk()
+    args = {"account": "demo", "way": "payment_stopped", "asked_by": "billing", "by": "billing"}
+    ended = desk.accounts.terminate(args)
+    assert isinstance(ended, list)
+    assert {each["line"] for each in ended} == set(desk.exchange.facts.lines) - {"106"}
+    assert {(each["state"], each["ground"]) for each in ended} == {("terminated", "4(d)")}
+    assert desk.accounts.terminate(args) == []
+
+
+def test_what_may_not_end_in_bulk_is_listed() -> None:
+    desk = Desk()
+    desk.do("warn", about="unpaid")
+    desk.go_to(date(2026, 5, 12))
+    listed = desk.accounts.terminate({"account": "demo", "way": "for_arrears", "by": "claire"})
+    assert isinstance(listed, list)
+    assert [each["line"] for each in listed if each["state"] == "terminated"] == ["101"]
+    refused = [each["refused"] for each in listed if "refused" in each]
+    assert set(refused) == {"for_arrears (2(l)(iii)) needs a warning on file"}
+    with pytest.raises(CommandRefused, match="--way nothing"):
+        desk.accounts.terminate({"account": "demo", "way": "nothing"})
+
+
+def test_fewer_calls_at_once_before_anything_harder() -> None:
+    desk = Desk()
+    assert desk.do("limit", channels=1)["channels"] == 1
+    assert desk.exchange.facts.lines["101"].channels == 1
+    assert desk.kinds == ["limited"]
+    desk.restart()
+    assert desk.exchange.facts.lines["101"].channels == 1
+    assert desk.refused("limit", channels=0).startswith("bad_args: --channels: from 1 to")
+    assert "channels" not in desk.do("limit")
+    assert desk.exchange.facts.lines["101"].channels == demo().snapshot({}).lines["101"].channels
+
+
+def test_one_callee_is_protected_and_no_emergency_number() -> None:
+    desk = Desk()
+    assert desk.do("block", number="0145678901")["blocked"] == ["+33145678901"]
+    assert (desk.steps[0]["clause"], desk.steps[0]["way"]) == ("2(d)", "+33145678901")
+    desk.restart()
+    assert desk.exchange.facts.lines["101"].policy.blocked == {"+33145678901"}
+    for number in ("112", "15", "116117", "3114", "+80044331345", "abc"):
+        assert "can't be blocked" in desk.refused("block", number=number)
+    desk.do("block", number="+33 1 45 67 89 01".replace(" ", ""), lift=True)
+    assert not desk.exchange.facts.lines["101"].policy.blocked
 
 
 # -- theft and tampering -------------------------------------------------------------------------------

@@ -1,5 +1,7 @@
 """Watching a demo switch's calls: CDRs in; alerts, cases and a bar out."""
 
+import asyncio
+from collections.abc import AsyncIterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from switch.app import build_exchange
 from switch.call.exchange import NoAnnouncer
 from switch.settings import HostPort
 from switch.terms.ladders import Ladders
+from switch.terms.outline import Circumstances
 from switch.terms.watching import Watching
 
 DEMO = Path(__file__).parents[3] / "configs" / "demo"
@@ -33,6 +36,7 @@ class House:
         self.exchange = build_exchange(found, {}, NoAnnouncer(), listening, b"a key of 16 bytes")
         self.ladders = Ladders(self.exchange.outbox, lambda line: "demo")
         self.bars: list[tuple[Any, ...]] = []
+        self.records: list[dict[str, Any]] = []
         self.watching = Watching(
             self.exchange,
             self.ladders,
@@ -40,8 +44,8 @@ class House:
             lambda *change: self.bars.append(change),
         )
 
-    def call(self, n: int, **changes: Any) -> None:
-        record = {
+    def record(self, n: int, **changes: Any) -> dict[str, Any]:
+        return {
             "k": "cdr",
             "call_id": f"c{n}",
             "line": "101",
@@ -55,6 +59,10 @@ class House:
             "sip_status": 200,
             **changes,
         }
+
+    def call(self, n: int, **changes: Any) -> None:
+        record = self.record(n, **changes)
+        self.records.append(record)
         self.watching.feed([b'{"k":"beat"}', orjson.dumps(record)])
         self.watching.look()
 
@@ -100,6 +108,44 @@ def test_toll_fraud_bars_what_costs_money_and_says_why() -> None:
     assert line == "101"
     assert because.startswith("D14 toll fraud: together_to_one_range 4")
     assert "calls c0, c1" in because
+
+
+def test_what_was_known_before_a_start_is_known_again_without_a_word() -> None:
+    before, after = House(shadow=False), House(shadow=False)
+    for n in range(520):  # D11: that many different numbers
+        before.call(n, dst=f"+331426{n:05d}", start=START + n * 60_000, answer=None,
+                    end=START + n * 60_000 + 20_000)  # fmt: skip
+    assert "D11" in before.watching.watch.levels("101")
+
+    async def remembered() -> AsyncIterator[dict[str, Any]]:
+        for record in before.records:
+            # A call that ends meanwhile waits until all that came before it is known.
+            after.watching.look()
+            yield record
+
+    assert asyncio.run(after.watching.recall(remembered())) == 520
+    assert after.watching.watch.levels("101") == before.watching.watch.levels("101")
+    assert after.exchange.outbox.events == []
+    assert not after.bars
+    assert not after.ladders.open_cases()
+
+
+def test_a_phone_is_no_news_because_the_switch_was_restarted() -> None:
+    house = House(shadow=False)
+    day_ms = 86_400_000
+
+    async def remembered() -> AsyncIterator[dict[str, Any]]:
+        for n in range(20):
+            yield house.record(n, start=START - (20 - n) * day_ms, answer=None,
+                               end=START - (20 - n) * day_ms + 9)  # fmt: skip
+
+    asyncio.run(house.watching.recall(remembered()))
+    times = {"start": START, "answer": START + 1, "end": START + 60_000}
+    house.watching._around = lambda line, record: Circumstances(  # type: ignore[method-assign]
+        "Europe/Paris", 0, "Yealink", "192.0.2"
+    )
+    house.call(21, dst="+442079460000", **times)
+    assert "D18" not in house.watching.watch.levels("101")
 
 
 @pytest.mark.parametrize("line", [None, "999"])
