@@ -31,7 +31,6 @@ from switch.demo import carrier_process
 from switch.driver import Driver
 from switch.media.pool import Pool, PoolOptions
 from switch.notice.courier import Courier, sender
-from switch.notice.delivery import Delivery
 from switch.notice.ledger import Ledger
 from switch.observe.gauges import readings, totals
 from switch.observe.http import HttpServer, application, bind
@@ -98,9 +97,6 @@ class Switch:
             lambda: self.reload.found.settings.notice,
             self.observer.alarm,
         )
-        settings = self.ledger.settings
-        self.courier = Courier(sender(settings, data / "outbox"), self._notice_settled)
-        self.ledger.courier = self.courier
         self.ladders = Ladders(
             exchange.outbox, self._account_of, found.settings.usage.answer_within_ms
         )
@@ -113,6 +109,9 @@ class Switch:
             self._observe,
             self._store,
         )
+        send = sender(self.ledger.settings, data / "outbox")
+        self.courier = Courier(send, self.ledger.settle, self.driver.perform)
+        self.ledger.courier = self.courier
         self.gather: Gather | None = None
         if is_shared(database):
             self.gather = Gather(
@@ -272,10 +271,6 @@ class Switch:
     def _account_of(self, line: str) -> str:
         known = self.exchange.facts.lines.get(line)
         return known.account if known is not None else ""
-
-    def _notice_settled(self, delivery: Delivery, state: str, reason: str) -> None:
-        self.ledger.settle(delivery, state, reason)
-        self.driver.perform()
 
     def _commands(self) -> dict[str, UseCase]:
         reading = configuration_use_cases(
