@@ -15,7 +15,6 @@ from switch.config import Configuration
 from switch.console.cases import Cases
 from switch.console.use_cases import UseCases
 from switch.notice.courier import Courier, sender
-from switch.notice.delivery import Delivery
 from switch.notice.ledger import Ledger
 from switch.sip.outbox import Event
 from switch.store.read import StoreUnavailableError
@@ -42,13 +41,13 @@ class Duties:
         """Nothing is sent before the tasks run."""
         self._exchange = exchange
         self._use_cases = use_cases
-        self._perform = perform
         self._alarm = alarm
         self._rows = CaseReader(keeping.reader)
         self.ledger = Ledger(
             self._keep, lambda: exchange.facts, lambda: found().settings.notice, alarm
         )
-        self.courier = Courier(sender(self.ledger.settings, data / "outbox"), self._settled)
+        send = sender(self.ledger.settings, data / "outbox")
+        self.courier = Courier(send, self.ledger.settle, perform)
         self.ledger.courier = self.courier
         settings = found().settings
         self.ladders = Ladders(exchange.outbox, self._account_of, settings.usage.answer_within_ms)
@@ -106,7 +105,3 @@ class Duties:
     def _account_of(self, line: str) -> str:
         known = self._exchange.facts.lines.get(line)
         return known.account if known is not None else ""
-
-    def _settled(self, delivery: Delivery, state: str, reason: str) -> None:
-        self.ledger.settle(delivery, state, reason)
-        self._perform()

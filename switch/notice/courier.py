@@ -1,8 +1,10 @@
 """Sends notices, off the path of calls: each attempt runs in a thread, and what fails is tried again.
 
 Urgent notices (an emergency call was placed) have threads of their own, so that a thousand fair-use
-mails or a mail server that hangs don't stand before them. Attempts are bounded; what no attempt could
-deliver is failed, and told. The threads are ours and not the loop's, which the journal needs.
+mails or a mail server that hangs don't stand before them. Files have another, which writes those of a
+moment in one go: handing each to a thread and back costs more than writing it. Attempts are bounded;
+what no attempt could deliver is failed, and told. The threads are ours and not the loop's, which the
+journal needs.
 """
 
 import asyncio
@@ -20,10 +22,15 @@ ORDINARY_S: Final = (5.0, 30.0, 120.0, 600.0, 3_600.0, 14_400.0)
 URGENT_S: Final = (0.5, 1.0, 2.0, 5.0, 15.0, 60.0, 300.0, 3_600.0)
 URGENT_THREADS: Final = 4
 ORDINARY_THREADS: Final = 2
+# Files wait so long for others, and are written so many in one go. Notices are due within 2 s.
+GATHER_S: Final = 0.1
+GATHERED: Final = 64
 # How long a stop waits for attempts under way.
 LAST_WORDS_S: Final = 2.0
 
 Send = Callable[[Delivery], None]
+Outcome = tuple[Delivery, str, str]
+"""A delivery, the state that an attempt led to, and why."""
 
 
 def sender(settings: Callable[[], NoticeSettings], directory: Path) -> Send:
@@ -44,40 +51,61 @@ def sender(settings: Callable[[], NoticeSettings], directory: Path) -> Send:
 
 
 class _Lane:
-    """A queue of deliveries and the threads that empty it."""
+    """A queue of deliveries and the threads that empty it, `most` of them at a time."""
 
-    def __init__(self, threads: int, retries_s: tuple[float, ...], name: str) -> None:
+    def __init__(self, threads: int, name: str, gather_s: float = 0.0, most: int = 1) -> None:
         self.threads = threads
-        self.retries_s = retries_s
+        self.gather_s = gather_s
+        self.most = most
         self.queue: asyncio.Queue[Delivery] = asyncio.Queue()  # the ledger bounds what is open
         self.executor = ThreadPoolExecutor(threads, thread_name_prefix=name)
+
+    async def take(self) -> list[Delivery]:
+        """The next deliveries, as soon as there is one."""
+        taken = [await self.queue.get()]
+        if self.gather_s:
+            await asyncio.sleep(self.gather_s)
+        while len(taken) < self.most and not self.queue.empty():
+            taken.append(self.queue.get_nowait())
+        return taken
 
 
 class Courier:
     """Takes deliveries (`courier(delivery)`) and runs (`run`) until stopped.
 
-    `send` makes one attempt; `settle(delivery, state, reason)` is told each outcome, on the loop.
+    `send` makes one attempt; `settle(delivery, state, reason)` is told each outcome, on the loop, and
+    `settled` that those of one go are told.
     """
 
-    def __init__(self, send: Send, settle: Callable[[Delivery, str, str], None]) -> None:
+    def __init__(
+        self,
+        send: Send,
+        settle: Callable[[Delivery, str, str], None],
+        settled: Callable[[], None] = lambda: None,
+    ) -> None:
         """No thread runs before the first attempt."""
         self._send = send
         self._settle = settle
-        self._lanes = {
-            True: _Lane(URGENT_THREADS, URGENT_S, "urgent-notice"),
-            False: _Lane(ORDINARY_THREADS, ORDINARY_S, "notice"),
-        }
+        self._settled = settled
+        self._files = _Lane(1, "file-notice", GATHER_S, GATHERED)
+        self._urgent = _Lane(URGENT_THREADS, "urgent-notice")
+        self._ordinary = _Lane(ORDINARY_THREADS, "notice")
+        self._lanes = (self._files, self._urgent, self._ordinary)
         self._under_way = 0
         self._is_stopped = False
 
     def __call__(self, delivery: Delivery) -> None:
         """Send it as soon as a thread is free."""
-        self._lanes[delivery.urgent].queue.put_nowait(delivery)
+        if delivery.channel == outbox.CHANNEL:
+            lane = self._files
+        else:
+            lane = self._urgent if delivery.urgent else self._ordinary
+        lane.queue.put_nowait(delivery)
 
     async def run(self) -> None:
         """Send until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            for lane in self._lanes.values():
+            for lane in self._lanes:
                 for _ in range(lane.threads):
                     tasks.create_task(self._work(lane))
 
@@ -88,31 +116,42 @@ class Courier:
         until = loop.time() + LAST_WORDS_S
         while self._under_way and loop.time() < until:
             await asyncio.sleep(0.02)
-        for lane in self._lanes.values():
+        for lane in self._lanes:
             lane.executor.shutdown(wait=False, cancel_futures=True)
 
     async def _work(self, lane: _Lane) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            delivery = await lane.queue.get()
+            taken = await lane.take()
             if self._is_stopped:
                 return
             self._under_way += 1
             try:
-                state, reason = await loop.run_in_executor(lane.executor, self._attempt, delivery)
+                outcomes = await loop.run_in_executor(lane.executor, self._attempt_all, taken)
             finally:
                 self._under_way -= 1
-            delivery.attempts += 1
-            if state == QUEUED:
-                if delivery.attempts > len(lane.retries_s):
-                    state = FAILED
-                else:
-                    delay = lane.retries_s[delivery.attempts - 1]
-                    loop.call_later(delay, lane.queue.put_nowait, delivery)
-            self._settle(delivery, state, reason)
+            for delivery, state, reason in outcomes:
+                self._take_outcome(delivery, state, reason)
+            self._settled()
+
+    def _take_outcome(self, delivery: Delivery, state: str, reason: str) -> None:
+        """Tell what came of an attempt; one that may be repeated will be."""
+        delivery.attempts += 1
+        if state == QUEUED:
+            delays = URGENT_S if delivery.urgent else ORDINARY_S
+            if delivery.attempts > len(delays):
+                state = FAILED
+            else:
+                loop = asyncio.get_running_loop()
+                loop.call_later(delays[delivery.attempts - 1], self, delivery)
+        self._settle(delivery, state, reason)
+
+    def _attempt_all(self, deliveries: list[Delivery]) -> list[Outcome]:
+        """One attempt of each, in a thread."""
+        return [(delivery, *self._attempt(delivery)) for delivery in deliveries]
 
     def _attempt(self, delivery: Delivery) -> tuple[str, str]:
-        """One attempt, in a thread: the state that it leads to and why."""
+        """One attempt: the state that it leads to and why."""
         try:
             self._send(delivery)
         except RefusedError as error:

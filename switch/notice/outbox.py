@@ -43,11 +43,22 @@ def write(delivery: Delivery, directory: Path) -> None:
     path = directory / file_name(delivery)
     waiting = path.with_suffix(".part")
     try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with waiting.open("wb") as file:
-            file.write(orjson.dumps(content, option=orjson.OPT_INDENT_2))
-            file.flush()
-            os.fsync(file.fileno())
-        waiting.rename(path)
+        try:
+            _write_synced(waiting, orjson.dumps(content, option=orjson.OPT_INDENT_2))
+        except FileNotFoundError:  # the first notice
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _write_synced(waiting, orjson.dumps(content, option=orjson.OPT_INDENT_2))
+        os.rename(waiting, path)
     except OSError as error:
         raise SendError(error.strerror or str(error)) from error
+
+
+def _write_synced(path: Path, content: bytes) -> None:
+    """Write a file that survives a power loss. Plain system calls: there may be many a second."""
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        while content:
+            content = content[os.write(file, content) :]
+        os.fsync(file)
+    finally:
+        os.close(file)

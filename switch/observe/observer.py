@@ -113,8 +113,9 @@ _COUNTED: dict[str, Callable[[Metrics, Fields], None]] = {
     "notice.bounced": _notice,
 }
 
-# What the ledger takes says where somebody is: it is written there, and not in the log.
-_UNLOGGED = frozenset({"notice.due"})
+# What the ledger takes says where somebody is: it is written there, and not in the log. That an emergency
+# call was answered, which clears an alarm, is in its outcome.
+_UNLOGGED = frozenset({"notice.due", "emergency.answered"})
 
 
 class Observer:

@@ -104,3 +104,34 @@ def test_ordinary_notices_that_hang_do_not_hold_up_urgent_ones(delivery: Build) 
     outcomes = asyncio.run(run())
     assert outcomes[0] == ("urgent", SENT, 1)
     assert len(outcomes) == 51
+
+
+def test_files_of_a_moment_are_written_in_one_go_and_none_waits_long(delivery: Build) -> None:
+    """Also while every thread for mail hangs."""
+    release, threads, rounds = threading.Event(), set[int](), []
+
+    def send(given: Delivery) -> None:
+        if given.channel == "mail":
+            release.wait(10)
+        threads.add(threading.get_ident())
+
+    async def run() -> Outcomes:
+        outcomes = Outcomes()
+        courier = Courier(send, outcomes, lambda: rounds.append(len(outcomes)))
+        for number in range(room.URGENT_THREADS):
+            courier(delivery(notice=f"mail {number}", urgent=True))
+        for number in range(room.GATHERED + 1):
+            courier(delivery(notice=f"file {number}", channel="outbox", urgent=True))
+        task = asyncio.create_task(courier.run())
+        async with asyncio.timeout(2):
+            await outcomes.until(room.GATHERED + 1)
+        assert rounds[0] == room.GATHERED and len(threads) == 1
+        release.set()
+        await outcomes.until(room.GATHERED + 1 + room.URGENT_THREADS)
+        await courier.stop()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        return outcomes
+
+    files = [notice for notice, _, _ in asyncio.run(run()) if notice.startswith("file")]
+    assert files == [f"file {number}" for number in range(room.GATHERED + 1)]
