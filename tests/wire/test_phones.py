@@ -35,6 +35,8 @@ def test_two_phones_talk_hold_and_resume(rig: Rig, phone: Phones, transport: str
     bob.wait("media", call=there, remote_hold=True)
     alice.do("resume", call=here)
     bob.wait("media", call=there, remote_hold=False, active=True)
+    alice.wait("media", call=here, held=False, active=True)
+    time.sleep(0.1)  # until the ACK has reached bob: before it pjsua2 begins no other re-INVITE
     bob.do("hold", call=there)
     alice.wait("media", call=here, remote_hold=True)
     bob.do("resume", call=there)

@@ -78,6 +78,14 @@ def close(clients) -> None:
         client.close()
 
 
+def test_small_messages_do_not_wait_for_an_ack_of_tcp(listening, accepted) -> None:
+    _, loop, address = listening(50.0)
+    clients = connect(address, 1)
+    loop.step()
+    assert accepted[0].getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    close(clients)
+
+
 def test_no_more_than_the_rate_is_accepted_and_the_rest_later(listening, accepted) -> None:
     _, loop, address = listening(50.0)
     clients = connect(address, 30)
