@@ -5,6 +5,7 @@ import contextlib
 import gc
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from switch import config as configuration
@@ -30,6 +31,7 @@ from switch.core import Core
 from switch.demo import carrier_process
 from switch.driver import Driver
 from switch.media.pool import Pool, PoolOptions
+from switch.notice import outbox
 from switch.notice.courier import Courier, sender
 from switch.notice.ledger import Ledger
 from switch.observe.gauges import readings, totals
@@ -109,8 +111,12 @@ class Switch:
             self._observe,
             self._store,
         )
-        send = sender(self.ledger.settings, data / "outbox")
-        self.courier = Courier(send, self.ledger.settle, self.driver.perform)
+        self.courier = Courier(
+            sender(self.ledger.settings, data / "outbox"),
+            self.ledger.settle,
+            self.driver.perform,
+            partial(outbox.publish, directory=data / "outbox"),
+        )
         self.ledger.courier = self.courier
         self.gather: Gather | None = None
         if is_shared(database):
