@@ -50,6 +50,9 @@ class StateRule:
 
 
 STATES: Mapping[LineState, StateRule] = {
+    LineState.PENDING: StateRule(
+        None, Refusal("not_activated", "1(d)", "not_activated", "the line is not activated yet")
+    ),
     LineState.SUSPENDED: StateRule(
         None, Refusal("suspended", "2(k)", "suspended", "the line is suspended")
     ),
@@ -65,9 +68,13 @@ STATES: Mapping[LineState, StateRule] = {
 }
 # No credentials any more: nothing is routed, not even an emergency call.
 DEAD: Mapping[LineState, Refusal] = {
-    LineState.TERMINATED: Refusal("terminated", "2(l)", "", "the contract has ended"),
+    LineState.TERMINATED: Refusal("terminated", "2(l)", "terminated", "the contract has ended"),
     LineState.STOLEN: Refusal("stolen", "2(b)", "", "the hardware was reported stolen"),
 }
+# Harm to one callee is stopped without barring all others (2(d)).
+BLOCKED = Refusal(
+    "not_permitted", "2(d)", "not_permitted", "the line may not call this number any more"
+)
 NOT_PERMITTED: Mapping[NumberClass, Refusal] = {
     number_class: Refusal(
         "not_permitted", "2(a)", "not_permitted", f"the line may not call {number_class} numbers"
@@ -76,12 +83,14 @@ NOT_PERMITTED: Mapping[NumberClass, Refusal] = {
 }
 
 
-def refuse_calling(line: Line, number_class: NumberClass) -> Refusal | None:
-    """Why this line may not call this class of number; None if its state and permissions let it."""
+def refuse_calling(line: Line, number_class: NumberClass, number: str = "") -> Refusal | None:
+    """Why this line may not call this class of number, or this very one; None if it may."""
     if line.state is not LineState.ACTIVE:
         refusal = _refuse_by_state(line, number_class)
         if refusal is not None:
             return refusal
+    if line.blocked and number in line.blocked and number_class not in NEVER_BARRED:
+        return BLOCKED
     if number_class in line.permissions or number_class in NEVER_FORBIDDEN:
         return None
     return NOT_PERMITTED[number_class]

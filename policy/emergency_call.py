@@ -38,6 +38,11 @@ BARRED_STATE_KEEPS = {
     state: Step("line_state", "pass", f"{state}: never bars an emergency call (2(k))")
     for state in LineState
 }
+NOT_IN_SERVICE = Step(
+    "device",
+    "pass",
+    "the device hasn't acknowledged the location: the newest registered one is sent",
+)
 OWN_ADDRESS = Step("location", "pass", "the line's own registered location")
 SITE_ADDRESS = Step("location", "replace", "no validated address: the site's location is sent")
 DEFAULT_ADDRESS = Step("location", "replace", "no validated address: the default location is sent")
@@ -79,6 +84,8 @@ def decide_emergency(
     steps: tuple[Step, ...] = (found,)
     if line.state is not LineState.ACTIVE:
         steps = (found, BARRED_STATE_KEEPS[line.state])
+    if not line.in_service:
+        steps = (*steps, NOT_IN_SERVICE)
     row = TABLE[evidence.level]
     if row.blocks:
         return _abroad(number, request, line, evidence, rules, row, steps)

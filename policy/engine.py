@@ -105,7 +105,9 @@ def _outbound(request: CallRequest, facts: Facts, line: Line, rules: Rules) -> D
     if dead is not None:
         step = Step("credentials", "refuse", dead.because)
         return _refuse(dead, found.number_class, evidence, (NOT_EMERGENCY, step))
-    refusal = refuse_calling(line, found.number_class)
+    refusal = refuse_calling(
+        line, found.number_class, found.number if callee is None else callee.number
+    )
     if refusal is not None:
         step = Step("line_state", "refuse", refusal.because)
         return _refuse(refusal, found.number_class, evidence, (*seen, step))

@@ -37,8 +37,9 @@ class Action(StrEnum):
 
 
 class LineState(StrEnum):
-    """Where a line stands in its contract (terms 2(k)–2(m))."""
+    """Where a line stands in its contract (terms 1(d), 2(k)–2(m)); pending = not activated yet."""
 
+    PENDING = "pending"
     ACTIVE = "active"
     SUSPENDED = "suspended"
     UNPAID = "unpaid"
@@ -122,7 +123,9 @@ class Location:
 @dataclass(frozen=True, slots=True)
 class Line:
     """What a decision needs of one line. `number` is E.164 with `+`; `ground` cites the clause of a
-    suspension, "2(k)(a)"; `permissions` are the classes that the line may call."""
+    suspension, "2(k)(a)"; `permissions` are the classes that the line may call, `blocked` numbers (E.164,
+    or short ones) that it may not call any more. `in_service` is false while its device hasn't
+    acknowledged the newest location."""
 
     id: str
     account: str
@@ -133,6 +136,8 @@ class Line:
     location: Location | None
     site_location: Location | None
     default_location: Location
+    in_service: bool = True
+    blocked: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

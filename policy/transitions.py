@@ -1,8 +1,9 @@
 """How a line's contract moves from state to state: by what, from where, by whom, under which clause.
 
-Terms 2(b) (theft), 2(i) (tampering), 2(k) (suspension), 2(l) and 2(m) (termination), 4(d) and 4(e)
-(payment). A row says what must be on file first; a termination with notice takes effect later, and
-until then the line works as before. What each state bars is in `account_state`.
+Terms 1(d) (activation), 2(b) (theft), 2(i) (tampering), 2(k) (suspension), 2(l) and 2(m) (termination),
+2(o) (a number's next holder), 4(d) and 4(e) (payment). A row says what must be on file first; a
+termination with notice takes effect later, and until then the line works as before. What each state
+bars is in `account_state`.
 Deliberately absent: calendars (which day is a working day) and the sending of notices.
 """
 
@@ -13,9 +14,10 @@ from enum import StrEnum
 from policy.model import LineState
 
 _ACTIVE, _SUSPENDED, _UNPAID = LineState.ACTIVE, LineState.SUSPENDED, LineState.UNPAID
+_PENDING = LineState.PENDING
 _FRAUD, _STOLEN, _TERMINATED = LineState.FRAUD_HOLD, LineState.STOLEN, LineState.TERMINATED
 _RUNNING = frozenset({_ACTIVE, _SUSPENDED, _UNPAID, _FRAUD})
-_UNDER_CONTRACT = _RUNNING | {_STOLEN}
+_UNDER_CONTRACT = _RUNNING | {_STOLEN, _PENDING}
 _BARRED = frozenset({_SUSPENDED, _UNPAID, _FRAUD})
 
 
@@ -37,13 +39,24 @@ class Wait(StrEnum):
     WORKING = "working"
 
 
+class Need(StrEnum):
+    """What must be on file, in the words of an error."""
+
+    WARNING = "a warning on file"
+    CURE_DATE = "a notice with a cure date that has passed"
+    TERMS = "the acceptance of the terms"
+    LOCATION = "a validated location"
+    EMAIL = "an e-mail address of the account"
+    NUMBER = "a number that is out of quarantine"
+
+
 # Days by kind of wait.
 WAIT_DAYS: Mapping[Wait, int] = {Wait.WRITTEN: 15, Wait.WORKING: 5}
 
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """One row. `needs` is what must be on file, in the words of an error."""
+    """One row. `needs` is what must be on file."""
 
     to: LineState
     clause: str
@@ -51,7 +64,7 @@ class Transition:
     actors: frozenset[Actor]
     notice: str
     wait: Wait = Wait.NONE
-    needs: str = ""
+    needs: tuple[Need, ...] = ()
 
 
 def _row(
@@ -61,7 +74,7 @@ def _row(
     *actors: Actor,
     notice: str,
     wait: Wait = Wait.NONE,
-    needs: str = "",
+    needs: tuple[Need, ...] = (),
 ) -> Transition:
     return Transition(to, clause, sources, frozenset(actors), notice, wait, needs)
 
@@ -69,10 +82,15 @@ def _row(
 _P, _S, _B, _C = Actor.PERSON, Actor.SWITCH, Actor.BILLING, Actor.CUSTOMER
 _TO_SUSPENDED = frozenset({_ACTIVE, _UNPAID, _FRAUD})
 
-WARNING_ON_FILE = "a warning on file"
-CURE_DATE = "a notice with a cure date that has passed"
+# What stands behind an activation (intro, 1(d), 5, 2(o)).
+_TO_ACTIVATE = (Need.TERMS, Need.LOCATION, Need.EMAIL, Need.NUMBER)
 
 TABLE: Mapping[str, Transition] = {
+    "activated": _row(
+        _ACTIVE, "1(d)", frozenset({_PENDING}), _P, notice="activated", needs=_TO_ACTIVATE
+    ),
+    # A number whose last holder may still take it along (2(o)): its next line waits.
+    "held": _row(_PENDING, "2(o)", frozenset({_ACTIVE}), _S, notice="number_held"),
     # Immediate, on one coded ground. The switch never suspends a whole line by itself: a person does.
     **{
         ground: _row(_SUSPENDED, ground, _TO_SUSPENDED, _P, notice="suspended")
@@ -82,8 +100,10 @@ TABLE: Mapping[str, Transition] = {
     "fraud_hold": _row(_FRAUD, "2(k)(e)", frozenset({_ACTIVE}), _P, _S, notice="fraud_hold"),
     "unpaid": _row(
         _UNPAID, "4(e)", frozenset({_ACTIVE, _FRAUD}), _P, _B, notice="unpaid",
-        needs=WARNING_ON_FILE,
+        needs=(Need.WARNING,),
     ),
+    # Hardware or firmware that isn't ours any more: a person decides.
+    "2(i)": _row(_SUSPENDED, "2(i)", _TO_SUSPENDED, _P, notice="suspended"),
     "reinstated": _row(_ACTIVE, "2(n)", _BARRED, _P, notice="reinstated"),
     "stolen": _row(_STOLEN, "2(b)", _RUNNING, _P, _C, notice="stolen"),
     "replaced": _row(_ACTIVE, "2(c)", frozenset({_STOLEN}), _P, notice="replaced"),
@@ -93,16 +113,17 @@ TABLE: Mapping[str, Transition] = {
     ),
     "upstream_ended": _row(_TERMINATED, "2(l)(ii)", _UNDER_CONTRACT, _P, notice="terminated"),
     "for_arrears": _row(
-        _TERMINATED, "2(l)(iii)", _UNDER_CONTRACT, _P, notice="terminated", needs=WARNING_ON_FILE
+        _TERMINATED, "2(l)(iii)", _UNDER_CONTRACT, _P, notice="terminated", needs=(Need.WARNING,)
     ),
     "uncured_breach": _row(
-        _TERMINATED, "2(l)(iv)(2)", _UNDER_CONTRACT, _P, notice="terminated", needs=CURE_DATE
+        _TERMINATED, "2(l)(iv)(2)", _UNDER_CONTRACT, _P, notice="terminated", needs=(Need.CURE_DATE,)
     ),
     "insolvency": _row(_TERMINATED, "2(l)(iv)(3)", _UNDER_CONTRACT, _P, notice="terminated"),
     "licence_lost": _row(_TERMINATED, "2(l)(iv)(4)", _UNDER_CONTRACT, _P, notice="terminated"),
     "by_customer": _row(
         _TERMINATED, "2(m)", _UNDER_CONTRACT, _P, _C, notice="termination", wait=Wait.WORKING
     ),
+    "tampering": _row(_TERMINATED, "2(i)", _UNDER_CONTRACT, _P, notice="terminated"),
     "payment_stopped": _row(_TERMINATED, "4(d)", _UNDER_CONTRACT, _P, _B, notice="terminated"),
 }  # fmt: skip
 
@@ -113,11 +134,39 @@ class NotAllowedError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class OnFile:
-    """What has gone before, UTC milliseconds: None for what has not happened."""
+    """What has gone before, UTC milliseconds: None for what has not happened.
+
+    `number_free_at`: when the number's last holder can't take it along any more, None if there is none.
+    """
 
     warned_at: int | None = None
     noticed_at: int | None = None
     cure_by: int | None = None
+    accepted_at: int | None = None
+    is_located: bool = False
+    has_email: bool = False
+    number_free_at: int | None = None
+
+    def lacks(self, needs: tuple[Need, ...], at: int) -> list[Need]:
+        """What of `needs` isn't there at `at`."""
+        return [need for need in needs if not self._has(need, at)]
+
+    def _has(self, need: Need, at: int) -> bool:
+        match need:
+            case Need.WARNING:
+                return self.warned_at is not None and self.warned_at < at
+            case Need.CURE_DATE:
+                return (
+                    self.noticed_at is not None and self.cure_by is not None and self.cure_by <= at
+                )
+            case Need.TERMS:
+                return self.accepted_at is not None
+            case Need.LOCATION:
+                return self.is_located
+            case Need.EMAIL:
+                return self.has_email
+            case Need.NUMBER:
+                return self.number_free_at is None or self.number_free_at <= at
 
 
 def allow(name: str, state: LineState, by: Actor, at: int, on_file: OnFile) -> Transition:
@@ -134,15 +183,6 @@ def allow(name: str, state: LineState, by: Actor, at: int, on_file: OnFile) -> T
     if by not in row.actors:
         actors = " or ".join(sorted(row.actors))
         raise NotAllowedError(f"{name} ({row.clause}) is for {actors}, not for {by}")
-    if not _is_on_file(row.needs, on_file, at):
-        raise NotAllowedError(f"{name} ({row.clause}) needs {row.needs}")
+    if lacking := on_file.lacks(row.needs, at):
+        raise NotAllowedError(f"{name} ({row.clause}) needs {', '.join(lacking)}")
     return row
-
-
-def _is_on_file(needs: str, on_file: OnFile, at: int) -> bool:
-    if needs == WARNING_ON_FILE:
-        return on_file.warned_at is not None and on_file.warned_at < at
-    if needs == CURE_DATE:
-        cure = on_file.cure_by
-        return on_file.noticed_at is not None and cure is not None and cure <= at
-    return True

@@ -24,6 +24,11 @@ import downwards only (setup.cfg holds the contracts, the tests check them).
       words for the caller                    media/        pool.py, worker.py (its own processes)
     minutes, thresholds, CDR                  usage/        meter.py, cdr.py
     what survives a kill -9                   store/        journal.py; call/journal.py, restore.py
+
+    beside the calls, after their datagrams have left:
+    who is told, by mail, webhook or file     notice/       ledger.py, courier.py
+    contracts, cases, clocks of the terms     terms/        contracts.py, ladders.py
+    devices and their firmware                provisioning/ service.py; firmware_agent/ is the other side
     what operators see and do                 console/, observe/
     a carrier and phones to play with         demo/
     all of it put together                    config.py, app/

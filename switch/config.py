@@ -43,6 +43,8 @@ from switch.facts.snapshot import Snapshot
 from switch.media.settings import MediaSettings
 from switch.notice.settings import NoticeSettings
 from switch.observe.settings import HttpSettings, LogSettings
+from switch.provisioning import consistency as device_consistency
+from switch.provisioning.settings import DeviceSettings, FirmwareSettings, MqttSettings
 from switch.registrar.wanted import Limits
 from switch.routing import dialplan
 from switch.routing.dialplan import DialPlan
@@ -52,13 +54,13 @@ from switch.settings import Section
 from switch.sip.origin import Proxies
 from switch.sip.settings import SipSettings
 from switch.store.settings import RetentionSettings, StoreSettings
-from switch.terms.settings import AcceptableUseSettings
+from switch.terms.settings import AcceptableUseSettings, ContractSettings
 from switch.toml import ConfigError, Document, Key, Problem
 from switch.transaction.timings import Timings
 from switch.transport.certificate import client_context, server_context
 from switch.trunk import consistency as trunk_consistency
 from switch.trunk.settings import EmergencySettings, TrunkSettings
-from switch.usage.settings import UsageSettings
+from switch.usage.settings import TariffSettings, UsageSettings
 
 FILE_NAME = "vigie.toml"
 OVERRIDE_KEY = "1"  # the announcement says so
@@ -76,16 +78,21 @@ class Settings(Section):
     media: MediaSettings = MediaSettings()
     usage: UsageSettings = UsageSettings()
     acceptable_use: AcceptableUseSettings = AcceptableUseSettings()
+    contract: ContractSettings = ContractSettings()
     retention: RetentionSettings = RetentionSettings()
     store: StoreSettings = StoreSettings()
     notice: NoticeSettings = NoticeSettings()
     networks: NetworksSettings = NetworksSettings()
     demo: DemoSettings = DemoSettings()
+    tariffs: tuple[TariffSettings, ...] = Field(default=(), alias="tariff")
+    mqtt: MqttSettings = MqttSettings()
+    firmware: FirmwareSettings = FirmwareSettings()
     trunks: tuple[TrunkSettings, ...] = Field(default=(), alias="trunk")
     routes: tuple[RouteSection, ...] = Field(default=(), alias="route")
     accounts: tuple[AccountSettings, ...] = Field(default=(), alias="account")
     sites: tuple[SiteSettings, ...] = Field(default=(), alias="site")
     lines: tuple[LineSettings, ...] = Field(default=(), alias="line")
+    devices: tuple[DeviceSettings, ...] = Field(default=(), alias="device")
 
     @property
     def realm(self) -> str:
@@ -303,6 +310,9 @@ def _missing_files(
         (("sip", "tls_key"), settings.sip.tls_key),
         (("networks", "mmdb"), settings.networks.mmdb),
         (("media", "sounds"), settings.media.sounds),
+        (("mqtt", "ca"), settings.mqtt.ca),
+        (("mqtt", "certificate"), settings.mqtt.certificate),
+        (("mqtt", "key"), settings.mqtt.key),
     ]
     named += [(("networks", "csv"), name) for name in settings.networks.csv]
     for position, trunk in enumerate(settings.trunks):
@@ -372,6 +382,8 @@ def _complaints(
     )
     yield from facts_consistency.missing_hashes(settings.lines, settings.sip.digest_algorithms)
     yield from trunk_consistency.complaints(settings.trunks)
+    names = {line.id for line in settings.lines}
+    yield from device_consistency.complaints(settings.devices, names, settings.sip)
     if refusal := plan.refuse_extension(settings.emergency.test_number):
         yield ("emergency", "test_number"), refusal
     trunks = {trunk.id for trunk in settings.trunks}

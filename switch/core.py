@@ -25,6 +25,7 @@ from switch.call.ending import ENDINGS, ending_headers
 from switch.call.exchange import Exchange
 from switch.call.incoming import note_failed, receive_invite, unsupported
 from switch.call.offers import ALLOW
+from switch.call.reappearance import note_stolen
 from switch.call.registered_from import registered
 from switch.call.shedding import Shedding
 from switch.sip.build import make_response, stamp_source
@@ -227,7 +228,9 @@ class Core:
         if line is None or request.to.uri.user != user:
             self._refuse(tx, request, "unknown_line", now)
             return
-        if line.state in (LineState.TERMINATED, LineState.STOLEN) or line.state in DEAD:
+        if line.state in DEAD:
+            if line.state is LineState.STOLEN:
+                note_stolen(exchange, line, request, origin.remote[0], now)
             self._refuse(tx, request, line.state.value, now)
             return
         wall, address = exchange.wall(now), origin.remote[0]
@@ -237,6 +240,8 @@ class Core:
         tx.respond(response, now)
         if response.status == 200:
             registered(exchange, line, address, now)
+            if verdict.is_next:
+                exchange.outbox.note("line.secret_used", line=user)
 
     def _options(self, tx: ServerTransaction, request: Request, flow: Flow, now: float) -> None:
         headers = [

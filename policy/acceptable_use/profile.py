@@ -127,9 +127,11 @@ class Profile:
         """New countries, networks and phones, and the three at once (D14, D17, D18)."""
         is_settled = call.day >= self.first_day + SETTLED_DAYS
         self.caller_ids.add(call.caller_id, call.at)
-        if self.agents.add(call.user_agent, call.at):
+        # The first that is ever seen of a line is no news: habits may be known without phones.
+        knows_phones, knows_networks = len(self.agents) > 0, len(self.subnets) > 0
+        if self.agents.add(call.user_agent, call.at) and knows_phones:
             self._new_agent_at = call.at
-        if self.subnets.add(call.subnet, call.at):
+        if self.subnets.add(call.subnet, call.at) and knows_networks:
             self._new_subnet_at = call.at
         is_new_country = self.countries.add(call.country, call.at)
         if not (is_settled and call.is_high_risk):

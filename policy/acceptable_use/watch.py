@@ -46,10 +46,11 @@ class Alert:
 
 @dataclass(slots=True)
 class Standing:
-    """A level that was reached, and the last day on which it was."""
+    """A level that was reached, the last day on which it was, and what was told of it."""
 
     level: Level
     day: int
+    alert: Alert | None = None
 
 
 @dataclass(slots=True)
@@ -95,6 +96,12 @@ class Watch:
         watched = self._lines.get(line)
         return {} if watched is None else {k: v.level for k, v in watched.standing.items()}
 
+    def alerts(self, line: str) -> list[Alert]:
+        """The newest alert of each detector that stands for a line, oldest first."""
+        watched = self._lines.get(line)
+        standing = [] if watched is None else [each.alert for each in watched.standing.values()]
+        return sorted((each for each in standing if each is not None), key=lambda each: each.at)
+
     def _rises(self, watched: Watched, detector: Detector, level: Level, day: int) -> bool:
         standing = watched.standing.get(detector.id)
         if standing is None:
@@ -120,7 +127,10 @@ class Watch:
         opens_case = len(families) > 1 and not watched.is_case
         watched.is_case = watched.is_case or opens_case
         bars = detector.automatic and level is Level.HARD and not self.settings.shadow
-        return Alert(line, detector, level, call.at, values, tuple(watched.calls), opens_case, bars)
+        calls = tuple(watched.calls)
+        alert = Alert(line, detector, level, call.at, values, calls, opens_case, bars)
+        watched.standing[detector.id].alert = alert
+        return alert
 
     def _let_go(self, watched: Watched, day: int) -> None:
         """End the alerts that had enough quiet days."""

@@ -22,6 +22,8 @@ OFFICE_MINUTES = range(420, 1260)
 _RECENT = 16
 _RANGE_DIGITS = 8  # + and seven digits: country and the block behind it
 _DURATIONS = 64
+_TOGETHER = 4
+_SPANS = 4
 
 
 class Hour:
@@ -84,9 +86,10 @@ class Hour:
 class Day:
     """One calendar day of the account."""
 
-    __slots__ = ("_callees", "_durations", "_faxed", "_free_at", "answered", "attempts", "brief",
-                 "busy_ms", "cancelled", "conference_ms", "day", "fax", "inbound", "longest_ms",
-                 "misplaced", "new", "quick", "short_gaps", "silent", "talk_ms", "unknown")  # fmt: skip
+    __slots__ = ("_callees", "_conferred", "_durations", "_faxed", "_free_at", "_lately",
+                 "answered", "attempts", "brief", "busy_ms", "cancelled", "conference_ms", "day",
+                 "fax", "inbound", "longest_ms", "misplaced", "new", "quick", "short_gaps",
+                 "silent", "talk_ms", "unknown")  # fmt: skip
 
     def __init__(self, day: int) -> None:
         self.day = day
@@ -98,6 +101,8 @@ class Day:
         self._faxed: Sketch | None = None
         self._durations: dict[int, int] = {}
         self._free_at: int | None = None
+        self._lately: list[tuple[int, int]] = []
+        self._conferred: list[tuple[int, int]] = []
 
     @property
     def distinct(self) -> int:
@@ -120,9 +125,7 @@ class Day:
     def add(self, call: Call, *, is_new: bool) -> None:
         """Count a call; `is_new` is whether the line never called this number before."""
         self.busy_ms += call.duration_ms
-        if call.parties > 2:
-            self.conference_ms += call.duration_ms
-            self.longest_ms = max(self.longest_ms, call.duration_ms)
+        self._confer(call)
         if call.two_way is not None and call.duration_ms > TALK_MS and call.two_way < TWO_WAY:
             self.silent += 1
         if not call.outbound:
@@ -141,6 +144,37 @@ class Day:
             self._outcome(call)
         self.cancelled += call.is_cancelled
         self.unknown += call.status in UNKNOWN
+
+    def _confer(self, call: Call) -> None:
+        """Count the time with three parties or more (D7): known, or that of calls that are up together.
+
+        A call that waits is up too; that is little, and a conference all day isn't. What several calls
+        have in common counts once.
+        """
+        if not call.answered:
+            return
+        begun, ended = call.ended_at - call.duration_ms, call.ended_at
+        if call.parties > 2:
+            self._together(begun, ended)
+            return
+        for start, end in self._lately:
+            if end > begun:
+                self._together(max(begun, start), end)
+        self._lately = [*self._lately[1 - _TOGETHER :], (begun, ended)]
+
+    def _together(self, start: int, end: int) -> None:
+        """Join a time of conference to those before: what is new of it counts."""
+        apart = []
+        self.conference_ms += end - start
+        for low, high in self._conferred:
+            common = min(high, end) - max(low, start)
+            if common < 0:
+                apart.append((low, high))
+                continue
+            self.conference_ms -= common
+            start, end = min(low, start), max(high, end)
+        self._conferred = [*apart[1 - _SPANS :], (start, end)]
+        self.longest_ms = max(self.longest_ms, end - start)
 
     def _pace(self, call: Call) -> None:
         if self._free_at is not None and 0 <= call.at - self._free_at <= GAP_MS:

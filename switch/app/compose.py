@@ -8,24 +8,28 @@ from pathlib import Path
 from switch.auth.authenticator import Authenticator
 from switch.call.exchange import Announcer, CallSettings, Exchange
 from switch.clock import Wheel, boottime, wall
-from switch.config import Configuration
+from switch.config import Configuration, Settings
 from switch.console.psap_routes import PsapRoutes
 from switch.facts.line import LineLife
 from switch.facts.settings import AccountSettings
 from switch.facts.sightings import Sightings
 from switch.facts.snapshot import Snapshot
+from switch.media.pool import Pool, PoolOptions
 from switch.registrar.registrar import Registrar
 from switch.settings import HostPort
+from switch.sip.flow import Flow
 from switch.sip.outbox import Outbox
 from switch.store.alarm import Alarm
 from switch.store.psap_tables import PsapTables
 from switch.transaction.transactions import Transactions
+from switch.transport.limits import StreamLimits
 from switch.transport.local import LocalFlow
 from switch.trunk.build import build_trunk
 from switch.trunk.trunk import Trunks
 from switch.usage.caps import Caps
 from switch.usage.cycle import DAYS_TO_BILLING, Calendar
 from switch.usage.meter import Meters
+from switch.usage.rating import Tariffs
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -103,6 +107,16 @@ def psap_routes(
     return PsapRoutes(exchange, tables, lambda: found().settings.emergency.routes_max_shrink, alarm)
 
 
+def patience(exchange: Exchange, flow: Flow, carrier_s: float, limits: StreamLimits) -> float:
+    """How long a connection may take to open: a carrier that has UDP too need not be waited for."""
+    has_udp = flow.transport == "TCP" and any(
+        hop.carrier.stream_flow is not None and hop.carrier.stream_flow.remote == flow.remote
+        for trunk in exchange.trunks.by_id.values()
+        for hop in trunk.hops
+    )
+    return carrier_s if has_udp else limits.connect_timeout_s
+
+
 def utc(now: float) -> float:
     """UTC seconds at boottime `now`, by the clock as it stands at this moment."""
     return now + (wall() - boottime())
@@ -131,3 +145,29 @@ def call_settings(found: Configuration) -> CallSettings:
         auth_invite=sip.auth_invite,
         proxies=found.proxies(),
     )
+
+
+def tariffs_of(settings: Settings) -> Tariffs:
+    """The per-minute plan's tariffs by class of number."""
+    return {entry.number_class: entry.tariff() for entry in settings.tariffs}
+
+
+def make_pool(
+    found: Configuration,
+    data: Path,
+    lost: Callable[[str, int], None],
+    alarm: Callable[[str, Mapping[str, object]], None],
+) -> Pool | None:
+    """The media workers, not started; None where there are none. `lost` is told the address of one that
+    died."""
+    media = found.settings.media
+    if not media.workers:
+        return None
+    options = PoolOptions(
+        cache=data / "sounds",
+        sounds=found.resolve(media.sounds) if media.sounds else None,
+        workers=media.workers,
+        reserved=media.reserved_workers,
+        media_address=str(media.address),
+    )
+    return Pool(options, lost, alarm)

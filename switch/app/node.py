@@ -4,23 +4,22 @@ import asyncio
 import contextlib
 import gc
 import sys
-from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 
-from switch import config as configuration
-from switch.app.compose import build_exchange, psap_routes
-from switch.app.encryption import Encryption
-from switch.app.gather import Gather, without_crossings
-from switch.app.names import Names, resolver
+from switch.app.compose import build_exchange, make_pool, psap_routes, tariffs_of
+from switch.app.devices import device_commands, device_plan, device_service
+from switch.app.duties import Duties
+from switch.app.keeping import Keeping
 from switch.app.readbacks import ReadBacks
-from switch.app.reload import Reload
-from switch.app.restart import go_on, restated
+from switch.app.reload import Reload, read_files
+from switch.app.restart import Kept, go_on, restated
+from switch.app.wires import Wires
 from switch.auth.nonce_key import nonce_key
 from switch.call.exchange import NoAnnouncer
 from switch.clock import boottime, wall
 from switch.config import Configuration
-from switch.console.cases import Cases
+from switch.console.bills import Bills
 from switch.console.commands import UseCase
 from switch.console.configuration import use_cases as configuration_use_cases
 from switch.console.emergency_test import EmergencyTest
@@ -29,32 +28,15 @@ from switch.console.socket import ControlServer
 from switch.console.use_cases import UseCases
 from switch.core import Core
 from switch.demo import carrier_process
+from switch.demo.device import DemoDevice
 from switch.driver import Driver
-from switch.media.pool import Pool, PoolOptions
-from switch.notice import outbox
-from switch.notice.courier import Courier, sender
-from switch.notice.ledger import Ledger
 from switch.observe.gauges import readings, totals
 from switch.observe.http import HttpServer, application, bind
 from switch.observe.metrics import Metrics, Readings
 from switch.observe.observer import Observer
-from switch.registrar.qualify import Qualifier
-from switch.sip.flow import Flow
+from switch.settings import HostPort
 from switch.sip.outbox import Event
 from switch.store.configurations import Configurations
-from switch.store.database import is_shared, sqlite_url
-from switch.store.journal import Journal
-from switch.store.read import Reader
-from switch.store.read_cases import CaseReader
-from switch.store.retention import Retention
-from switch.store.shared import Gazette
-from switch.store.upkeep import Upkeep
-from switch.store.writer import Writer
-from switch.terms.ladders import Ladders
-from switch.terms.watching import Watching
-from switch.toml import Problem
-from switch.transport.stream import StreamTransport
-from switch.transport.udp import UdpTransport
 
 # Calls make little garbage in cycles: the collector looks seldom, and its long passes are rare.
 GC_THRESHOLDS = (10_000, 10, 100)
@@ -68,154 +50,91 @@ class Switch:
     def __init__(self, found: Configuration, data: Path, flush_log: Callable[[], None]) -> None:
         """Nothing is opened but the journal. `flush_log` writes what the log's reader takes by now."""
         self._flush_log = flush_log
-        self.found = found
+        self.found = found  # at the start; `reload.found` is in force
         self.data = data
         self.is_ready = False
         self.metrics = Metrics(self._gauges, lambda: totals(self.core))
         self.observer = Observer(self.metrics)
-        self.journal = Journal(data / "journal", alarm=self.observer.alarm)
-        store = found.settings.store
-        database = store.database(sqlite_url(data / "vigie.sqlite"))
-        self.node = store.node or ""
-        self.reader = Reader(database)
-        self.writer = Writer(
-            database,
-            lambda: self.journal.replay(whole=True),
-            node=self.node,
-            alarm=self.observer.alarm,
+        alarm = self.observer.alarm
+        self.keeping = Keeping(
+            found,
+            data,
+            self._live,
+            lambda: self._in_force().settings.retention,
+            lambda lines: self.use_cases.contracts.forget(lines),  # noqa: PLW0108 (made below)
+            alarm,
         )
+        self.pool = make_pool(found, data, self._worker_lost, alarm)
         sip = found.settings.sip
-        self.pool = self._make_pool()
         listening = {"UDP": sip.udp, "TCP": sip.tcp, "TLS": sip.tls}
         given = sip.nonce_key
         key = given.get_secret_value().encode() if given else nonce_key(data / "nonce.key")
-        self.exchange = exchange = build_exchange(
-            found, {}, self.pool or NoAnnouncer(), listening, key
-        )
-        self.core = Core(exchange)
-        self.ledger = Ledger(
-            self._keep,
-            lambda: self.exchange.facts,
-            lambda: self.reload.found.settings.notice,
-            self.observer.alarm,
-        )
-        self.ladders = Ladders(
-            exchange.outbox, self._account_of, found.settings.usage.answer_within_ms
-        )
-        self.cases = Cases(exchange, self.ladders, CaseReader(self.reader))
+        speakers = self.pool or NoAnnouncer()
+        self.exchange = build_exchange(found, {}, speakers, listening, key)
+        self.core = Core(self.exchange)
         self.driver = Driver(
             self.core,
-            exchange.wheel,
-            exchange.outbox,
-            self.journal,
+            self.exchange.wheel,
+            self.exchange.outbox,
+            self.keeping.journal,
             self._observe,
             self._store,
         )
-        self.courier = Courier(
-            sender(self.ledger.settings, data / "outbox"),
-            self.ledger.settle,
-            self.driver.perform,
-            partial(outbox.publish, directory=data / "outbox"),
-        )
-        self.ledger.courier = self.courier
-        self.gather: Gather | None = None
-        if is_shared(database):
-            self.gather = Gather(
-                exchange,
-                Gazette(database, self.node),
-                self._announce,
-                self.driver.perform,
-                self.observer.alarm,
-            )
-        self.udp = UdpTransport(sip.udp, self.driver)
-        self.encryption = Encryption(exchange, data / "tls", self.observer.alarm)
-        self.streams = self._make_streams()
-        self.names = Names(exchange, resolver(sip), self.driver.perform)
-        exchange.trunks.peer_names = self.streams.peer_names
-        self.qualifier = Qualifier(
-            exchange.registrar, exchange.transactions, exchange.wheel, sip.qualify_s
-        )
+        perform = self.driver.perform
         self.use_cases = self._make_use_cases(
             [f"{kind} {address}" for kind, addresses in listening.items() for address in addresses]
         )
-        lives, alarm = self.use_cases.lives, self.observer.alarm
-        self.watching = Watching(
-            exchange, self.ladders, found.settings.acceptable_use.watch(), lives.change
-        )
         self.reload = Reload(
             found,
-            exchange,
-            lives,
+            self.exchange,
+            self.use_cases.lives,
             key,
             alarm,
             self._reloaded,
             Configurations(data / "configurations"),
         )
-        self.upkeep = Upkeep(
-            self.journal,
-            self.writer,
-            lambda: restated(exchange, lives, self.ledger, self.ladders),
-            alarm=alarm,
-        )
-        self.retention = Retention(
-            self.journal,
-            self.writer,
-            lambda: self.reload.found.settings.retention,
-            alarm=alarm,
-        )
-        self.psap_routes = psap_routes(exchange, data, lambda: self.reload.found, alarm)
+        parts = self.exchange, self.keeping, self.use_cases
+        self.duties = Duties(*parts, self._in_force, data, perform, alarm)
+        self.wires = Wires(self.exchange, self.driver, self._in_force, data, alarm)
+        self.devices = device_service(found, self.exchange, data, self.use_cases, perform, alarm)
+        self.psap_routes = psap_routes(self.exchange, data, self._in_force, alarm)
         self.control = ControlServer(
-            data / CONTROL_SOCKET, self._commands(), settle=self.writer.settle
+            data / CONTROL_SOCKET, self._commands(), settle=self.keeping.writer.settle
         )
         self.http: list[HttpServer] = []
+        self.mqtt: HostPort | None = None  # where the private broker listens
+        self._read_backs: ReadBacks | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Open everything; OSError names an address that is taken."""
         loop = asyncio.get_running_loop()
-        settings, now = self.found.settings, boottime()
-        for address in settings.http.listen:
-            pages = application(self.use_cases.overview.page, self.metrics, lambda: self.is_ready)
-            self.http.append(HttpServer(pages, bind(address.host, address.port)))
+        self._make_pages()
         self.psap_routes.load()
-        self.udp.open(loop)
-        self.streams.open(loop)
-        lives, alarm = self.use_cases.lives, self.observer.alarm
-        await go_on(
-            self.exchange,
-            lives,
-            self.ledger,
-            self.ladders,
-            self.journal,
-            self.reader,
-            alarm,
-            self.node,
+        senders = self.wires.open(loop)
+        keeping, alarm = self.keeping, self.observer.alarm
+        known = await go_on(
+            self.exchange, self._kept(), keeping.journal, keeping.reader, alarm, keeping.node
         )
-        for room in (
-            self.writer.run,
-            self.journal.keep_synced,
-            self.upkeep.run,
-            self.retention.run,
-            self.courier.run,
-            self._meet_deadlines,
-            self._beat,
-            self.names.run,
-            *([self.gather.run] if self.gather is not None else ()),
-        ):
+        self.devices.restore(known)
+        self.mqtt = self.devices.open_broker()
+        for room in self._rooms():
             self._tasks.append(loop.create_task(self._watched(room)))
-        if settings.demo.carrier:
-            await asyncio.to_thread(carrier_process.ensure, self.data, settings.demo.carrier)
+        if carrier := self.found.settings.demo.carrier:
+            await asyncio.to_thread(carrier_process.ensure, self.data, carrier)
         if self.pool is not None:
             self.pool.start(loop)
-            self.use_cases.lives.swapped = ReadBacks(self.exchange, self.pool.speak).refresh
-            self.use_cases.lives.swapped()
+            self._read_backs = ReadBacks(self.exchange, self.pool.speak)
+        self.use_cases.lives.swapped = self._facts_swapped
+        self._facts_swapped()
         self.use_cases.places.see()
+        self.use_cases.contract.hold_numbers()
         for problem in self.found.misplaced():
-            self.observer.alarm("config.misplaced", {"reason": str(problem)})
-        self.driver.start(loop, {"UDP": self.udp, "TCP": self.streams, "TLS": self.streams})
+            alarm("config.misplaced", {"reason": str(problem)})
+        self._tasks.append(loop.create_task(self.duties.recall()))
+        self.driver.start(loop, senders)
         await self.reload.keep()
-        self.exchange.trunks.start(now)
-        self.qualifier.start(now)
+        self.wires.begin()
         self.driver.perform()
         await self.control.start()
         for server in self.http:
@@ -232,51 +151,69 @@ class Switch:
         await self.control.stop()
         for server in self.http:
             await server.stop()
-        self.qualifier.stop()
-        await self.courier.stop()
+        self.wires.quiet()
+        await self.duties.courier.stop()
         self.driver.perform()
         self.driver.stop()
-        self.udp.close()
-        self.streams.close()
+        self.wires.close()
         if self.pool is not None:
             self.pool.stop()
         with contextlib.suppress(TimeoutError):  # the journal has it; the next start writes it
             async with asyncio.timeout(3):
-                await self.writer.settle()
+                await self.keeping.writer.settle()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        self.journal.close()
+        self.keeping.journal.close()
+
+    def _in_force(self) -> Configuration:
+        return self.reload.found
+
+    def _rooms(self) -> Iterator[Callable[[], Awaitable[None]]]:
+        """What runs beside the calls."""
+        yield from self.keeping.tasks()
+        yield from self.duties.tasks()
+        yield self._meet_deadlines
+        yield self._beat
+        yield self.wires.names.run
+        yield self.devices.run
+        if device := self.found.settings.demo.device:
+            yield DemoDevice(self.devices, self.data, device, self.driver.perform).run
+
+    def _kept(self) -> Kept:
+        cases, duties = self.use_cases, self.duties
+        return Kept(cases.lives, duties.ledger, duties.ladders, cases.contracts, cases.disclosures)
+
+    def _live(self) -> Iterator[bytes]:
+        """What a restart goes on from, for the head of a new journal segment."""
+        yield from restated(self.exchange, self._kept())
+        yield from self.devices.records()
 
     def _reloaded(self) -> None:
-        """Certificates may be new; new lines, numbers and sites have customers asked; what the reload
-        led to leaves now."""
-        self.streams.server_tls = self.encryption.use(self.reload.found)
+        """New lines, numbers and sites have customers asked; what the reload led to leaves now."""
+        self.wires.renew()
+        self.devices.use(device_plan(self.reload.found))
         self.use_cases.places.see()
+        self.use_cases.contract.hold_numbers()
         self.psap_routes.judge()
         self.driver.perform()
 
+    def _facts_swapped(self) -> None:
+        """Lines are others than they were: what 933 says, and what devices are told, follow."""
+        if self._read_backs is not None:
+            self._read_backs.refresh()
+        self.devices.fleet.facts_changed()
+
     def _store(self, records: list[bytes]) -> None:
         """What the journal got in a wake-up, to those who work on it later."""
-        self.writer.feed(records)
-        self.watching.feed(records)
+        self.keeping.writer.feed(records)
+        self.duties.watching.feed(records)
 
     def _observe(self, events: Sequence[Event]) -> None:
         """What the machines note: notices are made of some, all are logged and counted."""
-        # On a shared database only the node that wrote a crossing first tells anybody (`gather`).
-        self._announce(events if self.gather is None else without_crossings(events))
+        self.duties.on_events(events)
+        self.devices.on_events(events)
         self.observer(events)
-
-    def _announce(self, events: Sequence[Event]) -> None:
-        self.ledger(events)
-        self.ladders(events)
-
-    def _keep(self, record: bytes) -> None:
-        self.exchange.outbox.journal.append(record)  # the list is a new one after each wake-up
-
-    def _account_of(self, line: str) -> str:
-        known = self.exchange.facts.lines.get(line)
-        return known.account if known is not None else ""
 
     def _commands(self) -> dict[str, UseCase]:
         reading = configuration_use_cases(
@@ -290,65 +227,44 @@ class Switch:
         trial = EmergencyTest(
             self.exchange, self.driver.perform, lambda: len(pool.pids()) if pool else 0
         )
+        bills = Bills(
+            self.exchange, self.keeping.reader, lambda: tariffs_of(self.reload.found.settings)
+        )
         return {
             **self.use_cases.table(),
-            **self.cases.table(),
+            **bills.table(),
+            **self.duties.cases.table(),
             **self.psap_routes.table(),
             **trial.table(),
+            **device_commands(self.devices, self.keeping.reader, self.driver.perform),
             **reading,
         }
 
-    def _make_streams(self) -> StreamTransport:
-        sip = self.found.settings.sip
-        streams = StreamTransport(
-            sip.tcp,
-            sip.tls,
-            self.driver,
-            server_tls=self.encryption.use(self.found),
-        )
-        streams.patience = self._patience
-        streams.tls_peer = self.encryption.peer
-        streams.on_handshake = self.encryption.on_handshake
-        return streams
+    def _make_pages(self) -> None:
+        for address in self.found.settings.http.listen:
+            pages = application(
+                self.use_cases.overview.page,
+                self.metrics,
+                lambda: self.is_ready,
+                self.devices.routes,
+            )
+            self.http.append(HttpServer(pages, bind(address.host, address.port)))
 
     def _make_use_cases(self, listening: list[str]) -> UseCases:
         return UseCases(
             self.exchange,
             lambda lives: self.reload.found.snapshot(lives),  # noqa: PLW0108 (`found` is swapped)
-            self.reader,
+            self.keeping.reader,
             self.driver.perform,
             lambda line: self.reload.found.origins(line),  # noqa: PLW0108 (as above)
             listening,
             lambda: self.observer.alarms.standing,
+            lambda: self.reload.found.settings.contract,
         )
-
-    def _make_pool(self) -> Pool | None:
-        media = self.found.settings.media
-        if not media.workers:
-            return None
-        options = PoolOptions(
-            cache=self.data / "sounds",
-            sounds=self.found.resolve(media.sounds) if media.sounds else None,
-            workers=media.workers,
-            reserved=media.reserved_workers,
-            media_address=str(media.address),
-        )
-        return Pool(options, self._worker_lost, self.observer.alarm)
 
     def _worker_lost(self, address: str, port: int) -> None:
         self.core.on_announcer_lost((address, port), boottime())
         self.driver.perform()
-
-    def _patience(self, flow: Flow) -> float:
-        """How long a connection may take to open: a carrier that has UDP too need not be waited for."""
-        has_udp = flow.transport == "TCP" and any(
-            hop.carrier.stream_flow is not None and hop.carrier.stream_flow.remote == flow.remote
-            for trunk in self.exchange.trunks.by_id.values()
-            for hop in trunk.hops
-        )
-        if has_udp:
-            return self.reload.found.settings.emergency.tcp_connect_s
-        return self.streams.limits.connect_timeout_s
 
     async def _watched(self, room: Callable[[], Awaitable[None]]) -> None:
         """Run a room's task; one that ends by an error is told and started again."""
@@ -363,8 +279,7 @@ class Switch:
 
     async def _meet_deadlines(self) -> None:
         while True:
-            await self.cases.meet_deadlines()
-            self.use_cases.places.remind()
+            await self.duties.meet_deadlines()
             self.driver.perform()
             await asyncio.sleep(DEADLINES_S)
 
@@ -372,7 +287,7 @@ class Switch:
         while True:
             self.exchange.meters.beat(boottime(), wall())
             self.core.shedding.rest(boottime())
-            self.watching.look()
+            self.duties.watching.look()
             self.driver.perform()
             self._flush_log()
             await asyncio.sleep(HEARTBEAT_S)
@@ -381,20 +296,10 @@ class Switch:
         def slots(reserved: bool) -> int:
             return self.pool.count_free(reserved) if self.pool is not None else 0
 
-        backlog = self.journal.backlog_bytes
+        backlog = self.keeping.journal.backlog_bytes
         return {
-            **readings(self.exchange, self.streams, backlog, slots, boottime()),
-            "store_queue": {(): float(len(self.writer))},
+            **readings(self.exchange, self.wires.streams, backlog, slots, boottime()),
+            "store_queue": {(): float(len(self.keeping.writer))},
             "config_last_reload_successful": {(): float(self.reload.has_succeeded)},
             "config_last_reload_timestamp_seconds": {(): self.reload.applied_at},
         }
-
-
-async def read_files(path: Path) -> tuple[Configuration, list[Problem], int]:
-    """The files as they are now: what they say, what the plan's own tests say, and their number."""
-
-    def read() -> tuple[Configuration, list[Problem], int]:
-        found = configuration.load(path)
-        return found, found.plan.run_tests(), len(found.plan.tests)
-
-    return await asyncio.to_thread(read)

@@ -6,26 +6,31 @@ import logging
 import secrets
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from switch import config as configuration
-from switch.app.compose import build_exchange, psap_routes
-from switch.app.node import Switch, read_files
+from switch.app.compose import build_exchange, psap_routes, tariffs_of
+from switch.app.node import Switch
+from switch.app.reload import read_files
 from switch.call.exchange import NoAnnouncer
 from switch.config import Configuration
+from switch.console.bills import Bills
 from switch.console.commands import COMMANDS, Args, CommandRefused, UseCase
 from switch.console.configuration import check_errors
 from switch.console.configuration import use_cases as configuration_use_cases
+from switch.console.devices import log as device_log
 from switch.console.socket import NAME as CONTROL_SOCKET
 from switch.console.use_cases import UseCases
 from switch.console.welcome import ready_line, welcome
-from switch.demo import carrier_process
+from switch.demo import carrier_process, device
 from switch.observe import log
 from switch.observe.pipe import Pipe
+from switch.settings import HostPort
 from switch.store.database import sqlite_url
 from switch.store.journal import JournalInUseError
 from switch.store.read import Reader
+from switch.store.read_devices import DeviceReader
 from switch.store.recall import recall
 from switch.toml import ConfigError
 
@@ -73,9 +78,17 @@ async def _serve(found: Configuration, data: Path, pipe: Pipe) -> int:
     loop.add_signal_handler(signal.SIGHUP, begin_reload)
     settings = found.settings
     sip, http, demo = settings.sip, settings.http.listen, settings.demo.carrier
-    listening = {"udp": sip.udp, "tcp": sip.tcp, "tls": sip.tls, "http": http, "carrier": demo}
+    listening: dict[str, Sequence[HostPort]] = {
+        "udp": sip.udp,
+        "tcp": sip.tcp,
+        "tls": sip.tls,
+        "http": http,
+        "carrier": demo,
+    }
     try:
         await switch.start()
+        if switch.mqtt is not None:
+            listening["mqtt"] = (switch.mqtt,)
         print(welcome(bool(demo), len(settings.lines), sip.udp, http))
         print(ready_line(listening, data / CONTROL_SOCKET), flush=True)
         await stopping.wait()
@@ -83,6 +96,8 @@ async def _serve(found: Configuration, data: Path, pipe: Pipe) -> int:
         await switch.stop()
         if demo:
             await asyncio.to_thread(carrier_process.stop, data)
+        if settings.demo.device:
+            await asyncio.to_thread(device.stop, data)
     return 0
 
 
@@ -98,8 +113,19 @@ def offline(config: Path, data: Path) -> Mapping[str, UseCase]:
         return _unreadable(error)
     exchange = build_exchange(found, {}, NoAnnouncer(), {}, secrets.token_bytes(32))
     reader = Reader(found.settings.store.database(sqlite_url(data / "vigie.sqlite")))
-    cases = UseCases(exchange, found.snapshot, reader, lambda: None, found.origins, [])
-    cases.lives.restore(asyncio.run(recall(reader, 0, 0)).lives)
+    cases = UseCases(
+        exchange,
+        found.snapshot,
+        reader,
+        lambda: None,
+        found.origins,
+        [],
+    )
+    known = asyncio.run(recall(reader, 0, 0))
+    cases.lives.restore(known.lives)
+    cases.contracts.restore(known.contracts)
+    cases.lives.follow(cases.contracts.files())
+    cases.disclosures.restore(known.disclosures)
     reading = configuration_use_cases(
         lambda: found, lambda: read_files(config), refuse, refuse, lambda: cases.lives.lives
     )
@@ -107,7 +133,9 @@ def offline(config: Path, data: Path) -> Mapping[str, UseCase]:
     routes.load()
     return {
         **cases.table(),
+        **Bills(exchange, reader, lambda: tariffs_of(found.settings)).table(),
         "usage.show": cases.minutes.show_stored,
+        "device.log": device_log(DeviceReader(reader)),
         **routes.table(),
         **reading,
     }

@@ -23,7 +23,7 @@ from switch.console.line_life import LineLives
 from switch.facts.snapshot import Snapshot
 from switch.store.alarm import Alarm
 from switch.store.configurations import Configurations
-from switch.toml import ConfigError
+from switch.toml import ConfigError, Problem
 from switch.trunk.build import build_trunk
 from switch.trunk.trunk import Trunk, Trunks
 
@@ -169,6 +169,16 @@ def keep_fixed(found: Configuration, running: Configuration) -> tuple[Configurat
     waiting += [name for name, value in kept.items() if getattr(new, name) != value]
     settings = new.model_copy(update={**kept, "sip": new.sip.model_copy(update=kept_sip)})
     return replace(found, settings=settings), waiting
+
+
+async def read_files(path: Path) -> tuple[Configuration, list[Problem], int]:
+    """The files as they are now: what they say, what the plan's own tests say, and their number."""
+
+    def read() -> tuple[Configuration, list[Problem], int]:
+        found = configuration.load(path)
+        return found, found.plan.run_tests(), len(found.plan.tests)
+
+    return await asyncio.to_thread(read)
 
 
 def _checked(path: Path, kept: Mapping[Path, Path] = MappingProxyType({})) -> Configuration:

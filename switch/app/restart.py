@@ -5,7 +5,8 @@ gives states, locations, minutes and registrations.
 """
 
 from collections.abc import Iterator
-from typing import Final
+from dataclasses import dataclass
+from typing import Any, Final
 
 from switch.call.exchange import Exchange
 from switch.call.journal import live_records
@@ -19,47 +20,62 @@ from switch.store.alarm import Alarm
 from switch.store.journal import Journal
 from switch.store.read import Reader
 from switch.store.recall import Recalled, recall
+from switch.terms.contracts import Contracts
+from switch.terms.disclosures import Disclosures
 from switch.terms.ladders import Ladders
 
 # A cycle is 31 days at most: the present one of every account, and the one before.
 _CYCLES_MS: Final = 62 * 86_400_000
 
 
-def restated(
-    exchange: Exchange, lives: LineLives, ledger: Ledger, ladders: Ladders
-) -> Iterator[bytes]:
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Those who keep what outlives calls: lines, notices, cases, contracts, disclosures."""
+
+    lives: LineLives
+    ledger: Ledger
+    ladders: Ladders
+    contracts: Contracts
+    disclosures: Disclosures
+
+
+def restated(exchange: Exchange, kept: Kept) -> Iterator[bytes]:
     """All live state, for the head of a new journal segment."""
     yield from exchange.registrar.records()
     yield from exchange.authenticator.lockout.records(boottime(), wall())
     yield from exchange.meters.live_records()
     yield from exchange.caps.live_records(wall())
     yield from live_records(exchange.calls.values())
-    yield from lives.records()
+    yield from kept.lives.records()
     yield from exchange.sightings.records(boottime())
     yield from exchange.callbacks.records()
-    yield from ledger.records()
-    yield from ladders.records()
+    yield from kept.ledger.records()
+    yield from kept.ladders.records()
+    yield from kept.contracts.records()
+    yield from kept.disclosures.records()
 
 
 async def go_on(
     exchange: Exchange,
-    lives: LineLives,
-    ledger: Ledger,
-    ladders: Ladders,
+    kept: Kept,
     journal: Journal,
     reader: Reader,
     alarm: Alarm,
     node: str = "",
-) -> None:
+) -> list[dict[str, Any]]:
     """Take everything back. Nothing is sent before the driver is started.
 
-    `node` is this switch's name in a database that several share.
+    `node` is this switch's name in a database that several share. Returns what is known of devices,
+    among other records.
     """
     utc_ms = round(wall() * 1000)
     known = await recall(reader, utc_ms - _CYCLES_MS, utc_ms, node, alarm=alarm)
     now, utc = boottime(), wall()
     records = list(journal.replay())
-    lives.restore([*known.lives, *records])
+    kept.lives.restore([*known.lives, *records])
+    kept.contracts.restore([*known.contracts, *records])
+    kept.lives.follow(kept.contracts.files())
+    kept.disclosures.restore([*known.disclosures, *records])
     exchange.sightings.restore(records, now)
     exchange.registrar.restore(records or known.bindings, now, utc)
     exchange.authenticator.lockout.take(records, now, utc)
@@ -69,12 +85,13 @@ async def go_on(
     exchange.meters.restored()
     _load_totals(exchange, known, now, utc)
     exchange.callbacks.restore(records, utc)
-    ledger.restore(records, known.notices)
-    ladders.restore([*known.cases, *records])
+    kept.ledger.restore(records, known.notices)
+    kept.ladders.restore([*known.cases, *records])
     resume(exchange, now)
     restored = restore_calls(exchange, records, now)
     if records:
         exchange.outbox.note("switch.restored", records=len(records), calls=restored)
+    return [*known.devices, *records]
 
 
 def _load_totals(exchange: Exchange, known: Recalled, now: float, utc: float) -> None:

@@ -27,9 +27,10 @@ _QOPS = ("auth", None)
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The request comes from this user."""
+    """The request comes from this user. `is_next`: by the secret that is to replace the present one."""
 
     user: str
+    is_next: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,7 @@ class Rejected:
 
 
 Verdict = Accepted | Challenge | Rejected
+Credential = Callable[[str, str], str | None]
 
 
 class Authenticator:
@@ -61,6 +63,7 @@ class Authenticator:
 
     __slots__ = (
         "_algorithms",
+        "_coming",
         "_credentials",
         "_nobody",
         "_prefix",
@@ -76,7 +79,7 @@ class Authenticator:
         realm: str,
         key: bytes,
         boot_epoch: int,
-        credentials: Callable[[str, str], str | None],
+        credentials: Credential,
         algorithms: Sequence[str] = ("SHA-256", "MD5"),
         nonce_lifetime_s: float = 600,
         lockout: Lockout | None = None,
@@ -84,6 +87,7 @@ class Authenticator:
         self._realm = realm
         self._prefix = f'Digest realm="{realm}", nonce="'
         self._credentials = credentials
+        self._coming: Credential = lambda user, algorithm: None
         self._algorithms = tuple(algorithms)
         self._nobody = secrets.token_hex(16)
         self.accepted = 0
@@ -91,9 +95,12 @@ class Authenticator:
         self.nonces = Nonces(key, boot_epoch, nonce_lifetime_s)
         self.lockout = lockout if lockout is not None else Lockout()
 
-    def use(self, credentials: Callable[[str, str], str | None]) -> None:
-        """Judge by other passwords from now on: the facts were swapped."""
+    def use(self, credentials: Credential, coming: Credential | None = None) -> None:
+        """Judge by other passwords from now on: the facts were swapped. `coming` gives those that are
+        about to replace them: both are accepted."""
         self._credentials = credentials
+        if coming is not None:
+            self._coming = coming
 
     def verify(self, request: Request, source_ip: str, now: float, proxy: bool = False) -> Verdict:
         """Judge one request. `source_ip` is where it came from, `now` boottime seconds; `proxy`
@@ -109,18 +116,25 @@ class Authenticator:
             return Rejected(locked=True)
         ha1 = self._credentials(given.username, given.algorithm)
         # An unknown user costs the same work, so that time doesn't tell.
-        if not _fits(given, ha1 or self._nobody, request.method) or ha1 is None:
+        fits = _fits(given, ha1 or self._nobody, request.method) and ha1 is not None
+        is_next = not fits and self._is_coming(given, request.method)
+        if not fits and not is_next:
             locked = self.lockout.failed(given.username, address, ha1 is not None, now)
             return Rejected(locked=locked)
         # Without qop there is no count: the nonce serves once (as count 1).
         if not self.nonces.use(given.nonce, given.nonce_count or 1, now):
             return self._challenge(place, now, proxy, stale=True)
         self.accepted += 1
-        return Accepted(given.username)
+        return Accepted(given.username, is_next)
 
     def registered(self, user: str, source_ip: str, now: float) -> bool:
         """Note that this user's REGISTER was answered 200; see `Lockout.registered`."""
         return self.lockout.registered(user, address_key(source_ip), now)
+
+    def _is_coming(self, given: Credentials, method: str) -> bool:
+        """Whether the secret is the one that is about to replace the present one."""
+        coming = self._coming(given.username, given.algorithm)
+        return coming is not None and _fits(given, coming, method)
 
     def _given(self, request: Request, proxy: bool) -> Credentials | None:
         """The credentials for our realm, None if there are none that answer what we ask."""

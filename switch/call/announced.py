@@ -82,7 +82,7 @@ def on_disconnect(call: "Call", leg: Leg, event: Disconnect, now: float) -> None
         call.cancel_branches(now)
         if call.callee is not None:
             call.callee.disconnect("ok", now)
-        call.end("cancelled", "caller", event.at)
+        call.end(call.slug_of_hangup, "caller", event.at)
         return
     call.callee = None
     if _goes_on(call, event.key) and call.hunt is not None and not call.hunt.is_empty:

@@ -5,7 +5,7 @@ of the vocabulary from leg to leg by one table (`steps`), and asks `hunt` for th
 message, and knows neither SDP nor headers.
 """
 
-from policy.model import CallRequest, Decision, ToEmergency, ToFeature, ToLine
+from policy.model import Action, CallRequest, Decision, ToEmergency, ToFeature, ToLine
 from switch.call import afterwards, callback, outcome, race
 from switch.call.announced import is_announcement, say_last_words
 from switch.call.callee_leg import CalleeLeg
@@ -315,17 +315,32 @@ class Call:
         else:
             self.finish(slug, status, now)
 
+    def give_up(self, now: float) -> None:
+        """The caller hung up before an answer. A refusal stays one, however much of it was heard."""
+        self.finish(self.slug_of_hangup, 487, now, by="caller")
+
+    @property
+    def slug_of_hangup(self) -> str:
+        """How the call ended for a caller that hung up before an answer."""
+        refused = self.decision.action is not Action.CONNECT and not self.record.override
+        return self.decision.reason if refused else "cancelled"
+
     def finish(
-        self, slug: str, status: int, now: float, headers: list[tuple[str, str]] | None = None
+        self,
+        slug: str,
+        status: int,
+        now: float,
+        headers: list[tuple[str, str]] | None = None,
+        by: str = "switch",
     ) -> None:
-        """The call ends before it was answered."""
+        """The call ends before it was answered, by the caller or the switch."""
         if self.state is CallState.ENDED:
             return
         self.cancel_branches(now)
         self.state = CallState.ENDED
         if isinstance(self.caller, CallerLeg):
             self.caller.fail(status, slug, now, headers)
-        self._close(slug, "caller" if slug == "cancelled" else "switch", status, now)
+        self._close(slug, by, status, now)
 
     def disconnect_all(self, slug: str, now: float) -> None:
         """BYE to both sides."""

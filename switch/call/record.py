@@ -11,6 +11,7 @@ from switch.call.callee_leg import CalleeLeg
 from switch.call.capping import start_capped
 from switch.call.exchange import Exchange
 from switch.routing.target import TargetKind
+from switch.sip.sdp import has_fax
 from switch.usage.cdr import Cdr, CdrAttempt, CdrLeg, Direction, Disposition
 from switch.usage.cycle import Calendar
 
@@ -108,6 +109,7 @@ class CallRecord:
         "forwarded_by",
         "has_left",
         "heard",
+        "is_fax",
         "legs",
         "offset_ms",
         "override",
@@ -131,6 +133,7 @@ class CallRecord:
         self.ringing_relayed = False
         self.override = False
         self.estimated = False  # the end is the last sign of life, not a BYE
+        self.is_fax = False
         self.forwarded_by: str | None = None  # the line that had the second leg opened
         # UTC minus boottime at the answer: a step of the wall clock later moves no instant (S7).
         self.offset_ms: int | None = None
@@ -146,6 +149,10 @@ class CallRecord:
     def overridden(self) -> None:
         """The caller pressed the key of the abroad warning."""
         self.override = True
+
+    def agreed(self, offer: bytes, answer: bytes) -> None:
+        """Both sides agreed on media: whether they are a fax is what is kept of it."""
+        self.is_fax = self.is_fax or (has_fax(answer) and has_fax(offer))
 
     def rang(self, now: float) -> None:
         """The first 18x of the call."""
@@ -226,6 +233,9 @@ class CallRecord:
     def closed(self, call: "Call", slug: str, hangup_by: str, status: int, at: float) -> None:
         """The call is over: stop its meters, write CDR and audit, tell the log."""
         exchange = call.exchange
+        bodies = [leg.in_body for leg in (call.caller, call.callee) if leg is not None]
+        if len(bodies) == 2 and bodies[0] is not None and bodies[1] is not None:
+            self.agreed(bodies[0].content, bodies[1].content)  # also from the first offer on
         # Without the caller's ACK there was no call: nothing counts (S2).
         never_acked = call.caller is not None and not call.caller.has_acked
         for metered in self.legs:
@@ -338,6 +348,7 @@ class CallRecord:
             forwarded_by=self.forwarded_by,
             estimated=self.estimated,
             plan=of.plan if of else None,
+            feature="fax" if self.is_fax else None,
             legs=tuple(leg.as_cdr(answered, ended) for leg in self.legs),
             attempts=tuple(attempt for _, attempt, _ in self.attempts),
         )

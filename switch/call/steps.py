@@ -115,7 +115,7 @@ def on_fail(call: "Call", leg: Leg, event: Fail, now: float) -> None:
 def on_cancel(call: "Call", leg: Leg, event: Cancel, now: float) -> None:
     """The caller gave up; the phones learn why."""
     call.cancel_branches(now, reason=event.reason)
-    call.finish("cancelled", 487, now)
+    call.give_up(now)
 
 
 def on_prack(call: "Call", leg: Leg, event: Prack, now: float) -> None:
@@ -160,6 +160,8 @@ def on_updated(call: "Call", leg: Leg, event: Updated, now: float) -> None:
     if call.is_emergency and event.status < 300 and event.body is not None:
         event = event._replace(body=_fitting(call, leg, other, event.body))
     offers.answer(other, event, now)
+    if event.status < 300 and event.body is not None and other.in_body is not None:
+        call.record.agreed(other.in_body.content, event.body.content)
     if event.status < 300 and call.state is CallState.CONNECTED:
         call.note(refreshed_record(call, leg))
         call.note(refreshed_record(call, other))
@@ -221,7 +223,7 @@ def on_caller_lost(call: "Call", leg: Leg, event: object, now: float) -> None:
     if isinstance(event, Lost):
         call.finish(event.slug, 500, now)
         return
-    call.finish("cancelled", 487, now)
+    call.give_up(now)
 
 
 # Each row takes the event of its own type; the key says which, the checker can't.

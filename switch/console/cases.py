@@ -1,8 +1,9 @@
 """The use cases behind `vigie case`: fair-use cases for the people who decide them (terms 3(a))."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
+from policy.acceptable_use.watch import Alert
 from policy.fair_use import Happening, NotAllowedError, Rung, allowed, is_normal
 from switch.call.exchange import Exchange
 from switch.clock import boottime
@@ -11,12 +12,16 @@ from switch.console.overview import reading_of
 from switch.store.read import StoreUnavailableError
 from switch.terms.ladders import CONTACTED, Ladders, Step
 
+MONTH_MS: Final = 31 * 86_400_000
 WEEK_MS: Final = 7 * 86_400_000
 CALLS_SHOWN: Final = 10
 
 # What happens next without anybody's doing, or who is waited for.
 _NEXT: Final[Mapping[Rung, str]] = {
-    Rung.REVIEW_OPEN: "a person looks at the calls, then notifies the customer or dismisses the case",
+    Rung.REVIEW_OPEN: (
+        "a person looks at the calls, at theft and takeover first (D14, D18), then notifies the customer "
+        "or dismisses the case"
+    ),
     Rung.NOTIFIED: (
         "at the deadline: closed if the customer answered and the use is normal again, "
         "else a plan change is proposed"
@@ -34,6 +39,9 @@ class CaseRows(Protocol):
     async def case_steps(self, case: str | None = None) -> list[dict[str, Any]]:
         """All steps, of a case if given, oldest first."""
 
+    async def notices(self, line: str, since: int) -> list[dict[str, Any]]:
+        """What was told about a line since UTC ms, oldest first."""
+
     async def longest_calls(self, line: str, since: int, limit: int) -> list[dict[str, Any]]:
         """The calls of a line since UTC ms that counted most, most first."""
 
@@ -44,10 +52,20 @@ class CaseRows(Protocol):
 class Cases:
     """Over the ladders of a running switch."""
 
-    def __init__(self, exchange: Exchange, ladders: Ladders, rows: CaseRows) -> None:
+    def __init__(
+        self,
+        exchange: Exchange,
+        ladders: Ladders,
+        rows: CaseRows,
+        alerts: Callable[[str], Sequence[Alert]] = lambda line: (),
+        change_plan: Callable[[str, str, str], None] = lambda line, case, by: None,
+    ) -> None:
+        """`alerts` are the detectors' that stand for a line; `change_plan` takes (line, case, by)."""
+        self._change_plan = change_plan
         self._exchange = exchange
         self._ladders = ladders
         self._rows = rows
+        self._alerts = alerts
 
     def table(self) -> dict[str, UseCase]:
         """The commands by name."""
@@ -70,7 +88,9 @@ class Cases:
             step = self._ladders.find(name) or _last(name, steps)
             line = step.ladder.line
             week = await self.week_ms(line)
-            calls = await self._rows.longest_calls(line, step.at - 31 * 86_400_000, CALLS_SHOWN)
+            since = (steps[0]["at"] if steps else step.at) - MONTH_MS
+            calls = await self._rows.longest_calls(line, since, CALLS_SHOWN)
+            notices = await self._rows.notices(line, since)
         except StoreUnavailableError as error:
             raise CommandRefused("store_unavailable", str(error)) from None
         threshold = self._exchange.meters.threshold_ms
@@ -91,7 +111,9 @@ class Cases:
                 }
                 for each in steps
             ],
+            "features": [_feature(alert) for alert in self._alerts(line)],
             "calls": calls,
+            "notices": notices,
         }
 
     def decide(self, args: Args) -> object:
@@ -108,6 +130,8 @@ class Cases:
             raise CommandRefused("unknown_case", f"there is no open case {name}") from None
         except NotAllowedError as error:
             raise CommandRefused("not_allowed", str(error)) from None
+        if step.ladder.rung is Rung.PER_MINUTE and step.ladder.line in self._exchange.facts.lines:
+            self._change_plan(step.ladder.line, step.ladder.id, by)
         return _brief(step, self._account(step))
 
     async def meet_deadlines(self) -> None:
@@ -147,6 +171,19 @@ def _brief(step: Step, account: str) -> dict[str, object]:
         "since": ladder.since,
         "deadline": ladder.deadline,
         "next": _NEXT.get(ladder.rung, ""),
+    }
+
+
+def _feature(alert: Alert) -> dict[str, object]:
+    """What a detector sees, and what it may be taken in by."""
+    return {
+        "at": alert.at,
+        "detector": alert.detector.id,
+        "use": alert.detector.use,
+        "level": alert.level.name.lower(),
+        "values": dict(alert.values),
+        "calls": list(alert.calls),
+        "looks_like": alert.detector.looks_like,
     }
 
 

@@ -1,14 +1,16 @@
 """`vigie cdr`: call detail records, on the screen, as JSON or lines of it, and as CSV for billing.
 
 The CSV's columns have FreeSWITCH's names, which billing systems read. Emergency numbers are masked in
-it; the JSON is the complete record.
+it; the JSON is the complete record. What is exported for billing, in either form, are the calls that a bill
+may show: answered ones, and none with the emergency services.
 """
 
 import csv
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, TextIO
 
@@ -26,6 +28,14 @@ Since = Annotated[
     str | None, typer.Option("--since", help="Ended at or after (UTC ms or ISO 8601).")
 ]
 Until = Annotated[str | None, typer.Option("--until", help="Ended before (UTC ms or ISO 8601).")]
+
+
+class Purpose(StrEnum):
+    """What an export is for."""
+
+    RECORD = "record"
+    BILLING = "billing"
+
 
 CSV_COLUMNS = (
     "uuid",
@@ -48,6 +58,9 @@ CSV_COLUMNS = (
     "sip_term_status",
     "estimated",
 )
+
+# Calls with the emergency services: no bill shows one, and so no export for bills.
+_NEVER_BILLED = frozenset({"emergency", "psap_callback"})
 
 #: Our endings as the Q.850 names that FreeSWITCH writes; the rest is CALL_REJECTED (21).
 _HANGUP_CAUSES = {
@@ -105,10 +118,15 @@ def export(  # noqa: PLR0913, PLR0917 (each is an option of the command)
     data: Data = DEFAULT_DATA,
     as_json: Json = False,
     as_lines: Annotated[bool, typer.Option("--jsonl", help="One JSON object a line.")] = False,
+    purpose: Annotated[
+        Purpose, typer.Option("--for", help="billing: only what a bill may show.")
+    ] = Purpose.RECORD,
 ) -> None:
     """Export the records as CSV (emergency numbers masked); with --json or --jsonl completely."""
     desk = Desk.of(context, config, data, as_json)
-    items = _records(desk, line, since, until, None)
+    items = _records(desk, line, since, until, 0)
+    if purpose is Purpose.BILLING:
+        items = [item for item in items if is_billable(item)]
     try:
         with nullcontext(sys.stdout) if to is None else to.open("w", encoding="utf-8") as file:
             if as_json:
@@ -119,6 +137,15 @@ def export(  # noqa: PLR0913, PLR0917 (each is an option of the command)
                 write_csv(items, file)
     except OSError as error:
         desk.refuse("not_written", f"{to}: {error.strerror}")
+
+
+def is_billable(cdr: Mapping[str, object]) -> bool:
+    """Whether a bill may show this call."""
+    return (
+        cdr.get("disposition") == "answered"
+        and not cdr.get("emergency")
+        and cdr.get("exempt_reason") not in _NEVER_BILLED
+    )
 
 
 def write_csv(items: Iterable[dict[str, object]], file: TextIO) -> None:

@@ -21,18 +21,38 @@ call.show         {call_id} -> the same, and legs [{leg, line or trunk, sip_call
 call.hangup       {call_id} -> {call_id, state}; an emergency call is refused (slug emergency)
                   unless args has force true
 cdr.list          {line?, since?, until?, limit?} -> [cdr], the fields of `Cdr`; since and until bound
-                  `end`
+                  `end`; the newest 1,000 unless limit says otherwise (0 = all)
 line.list         {} -> [{line, number, account, state, location, registered, used_ms, threshold_ms}]
-line.show         {line} -> {line, number, account, state, ground, site, location, permissions,
+line.show         {line} -> {line, number, account, state, ground, plan, site, location, permissions,
                   contacts [str], whereabouts {place, abroad, moved_in_fr, declared, device_report,
                   networks}, usage {as usage.show}, origins {key: "file:line" or "store"}}
-line.suspend      {line, ground, warned?, by?} -> {line, state, ground, since}; ground cites the clause,
-                  "2(k)(a)", or "4(e)" with the date of a warning; a line in that state already is
-                  refused (slug unchanged)
-line.resume       {line, by?} -> the same
-line.terminate    {line, ground?, way?, noticed?, warned?, cure_by?, by?} -> the same; way is one of
-                  policy.transitions, dates are YYYY-MM-DD; what the terms don't allow is not_allowed
-line.rio          {line} -> {line, number, rio, state}
+account.list      {} -> [{account, name, email, lines, billing_starts, terms}]
+account.show      {account} -> {account, name, email, time_zone, activation_requested, billing_starts,
+                  cycle {n, start, end}, terms {version, accepted_at, by, how}, lines [{line, number,
+                  state, ground, ends?, warned_at?, cure_by?}]}
+account.accept    {account, version, hash, by, source?} -> {account, terms}; hash: SHA-256 of the text
+account.terminate {account, way, noticed?, warned?, cure_by?, asked_by?, because?, by?} -> [as line.terminate,
+                  or {line, state, refused}]: every line of it that isn't terminated yet
+line.activate     {line, because?, by?} -> {line, state, ground, since, ends? {way, told_at, effective_at},
+                  warned_at?, cure_by?, channels?, blocked?}; without terms, location, mail or a free
+                  number: not_allowed
+line.suspend      {line, ground, warned?, asked_by?, because?, by?} -> the same; ground cites the clause,
+                  "2(k)(a)", "2(i)", or "4(e)" with a warning on file or the date of one; a line in
+                  that state already is refused (slug unchanged)
+line.resume       {line, because?, by?} -> the same
+line.terminate    {line, ground?, way?, noticed?, warned?, cure_by?, asked_by?, because?, by?} -> the same;
+                  way is one of policy.transitions, dates are YYYY-MM-DD; one with notice is told now and
+                  takes effect on its day; what the terms don't allow is refused (not_allowed)
+line.warn         {line, about ("unpaid" or "breach"), cure_by?, because?, by?} -> the same
+line.settle       {line, because?, by?} -> the same; warnings and notices on file serve no more
+line.withdraw     {line, because?, by?} -> the same; takes a termination back before its day
+line.limit        {line, channels?, because?, by?} -> the same; fewer calls at once, without channels the
+                  file's limit again
+line.block        {line, number, lift?, because?, by?} -> the same; a number that the line may not call
+line.stolen       {line, asked_by?, because?, by?} -> the same
+line.history      {line} -> [{at, line, account, name, actor, by, clause, because, before, to, until, way,
+                  notice}]: every step, oldest first
+line.rio          {line, check?} -> {line, number, rio, state, fits?}; fits tells of a RIO to check
 line.locate       {line, site? | insee? | none?, civic? {element: text}, why?, by?} -> {line, state, version,
                   insee, civic, address, site, source, at, by, why, confirmed_at, confirmed_by, reminded
                   [day], warnings [str]}; an address that doesn't fit its code is refused (invalid_address)
@@ -44,6 +64,11 @@ usage.show        {line} -> {line, cycle {n, start, end}, used_ms, live_ms, adju
                   threshold_ms, crossed [int], state}; adjusted_ms is the part of corrections
 usage.adjust      {line, ms (may be negative), reason, by?} -> {id, line, cycle, ms, reason, by, used_ms};
                   a sum below 0 is refused (slug below_zero)
+usage.import      {rows [{line, answer, end}], source?, by?} -> {lines [{line, calls, ms, added_ms}],
+                  quarantined [{row, reason}]}; the same rows again add 0
+usage.rate        {line, since?, until?, back?} -> {line, back, classes [{class, calls, counted_ms, rated_s,
+                  euros}], euros, without_tariff [class]}; the per-minute plan's calls that ended in the
+                  span; back true: all plans', of a terminated line only (not_allowed)
 usage.corrections {line} -> [{at, line, cycle, ms, reason, by, id}]
 emergency.log     {line?, since?, until?} -> [{call_id, at, line, dialled, class, level, verdict,
                   insee, address_version, attempts [{trunk, profile, status, ms}]}]
@@ -68,16 +93,47 @@ emergency.routes.show    {} -> {version, digest, imported_at, by, source, kept [
                   check tells}; {number, insee} -> {version, number, insee, long_number}
 case.list         {line?} -> [{case, line, account, cycle, rung, since, deadline, next}]: open ones
 case.show         {case} -> the same, and contacted, usage_normal, used_ms, last_7_days_ms, threshold_ms,
-                  may_decide [str], steps [{at, rung, happening, by, clause, because}], calls [{call_id,
-                  start, direction, src, dst, counted_ms}]
+                  may_decide [str], steps [{at, rung, happening, by, clause, because}], features [{at,
+                  detector, use, level, values, calls, looks_like}], calls [{call_id, start, direction,
+                  src, dst, counted_ms}], notices [{at, kind, percentage, audience, channel, state}]
 case.decide       {case, decision, by, because?} -> the same as case.list shows; decision: notify,
                   contacted, dismiss, approve, terminate; one that doesn't apply is refused (not_allowed)
 emergency.report  {} -> {at, lines, ready, feed_version, without_address, unconfirmed, moved,
-                  not_acknowledged, trunks, summary}: lists of what is to be mended
+                  not_in_service, not_acknowledged, trunks, summary}: lists of what is to be mended
 emergency.feed    {since?, by?} -> {version, hash, at, since, changed, rows [{operation, number, line,
                   ...}]}: the whole feed, or what changed after a version
 emergency.feed_ack {version, lines? | answers [{number, version, accepted, reason?}], by?} ->
                   {accepted, refused, stale, unknown [number]}
+disclosure.list   {} -> [{id, at, did, by, because, seal, line, since, until, classes, ground, reference,
+                  asked_by, stage, approved_by}]: the last step of each request
+disclosure.request {line, since, until, classes "identity,traffic,location", ground, reference, by} -> one
+disclosure.approve {id, by, because?} -> one; who asked can't, and nobody twice (not_allowed)
+disclosure.refuse {id, by, because?} -> one
+disclosure.export {id, by} -> {id, seal, text}; once, after two approvals; seal is the text's SHA-256
+device.list       {} -> [{id, line, model, version, target, rollout_state, online, sip_registered, state,
+                  history [{at, state, version}]}]; state: unclaimed, claimed, quarantined, tampered,
+                  stolen, replaced, decommissioned; rollout_state: of the device's update (FIRMWARE states)
+device.show       {device} -> the same, and serial, certificate, claimed_at, applied_rev, desired_rev,
+                  secret_gen, location_gen, emergency_ready, network, mos, firmware, story [{at, kind,
+                  state, version, detail}]
+device.claim      {device, key?, by?} -> {device, cid, secret, broker, service_key, tuf_root}: opens a claim,
+                  also of a device that was claimed before; key: its public key (base64), else the file's
+device.make       {device, by?} -> {device, factory}: the same with new keys, and the file for its box
+device.replace    {device, with, by?} -> device.show of the new one, which takes the line over
+device.stolen     {device, by?} -> as device.list; its line is stolen, too
+device.wipe       {device, by?} -> the same: forget everything, and out of service for good
+device.clear      {device, by?} -> the same: a person decided that it is neither tampered nor cloned
+device.rotate     {device, by?} -> the same: another SIP secret; both count until it is used
+device.log        {device} -> [{at, kind, state, version, detail}]: everything, from the database
+firmware.list     {} -> [{model, version, security_version, sha256, bytes, deltas, signed}]
+firmware.add      {path, model, version, security_version?} -> the same, of one that isn't signed yet
+firmware.sign     {keys} -> {signed [target]}; keys: the directory of the offline keys
+firmware.plan     {model, version, rollout?, canaries?, stages?, soak_s?, min_sample?, max_failure_rate?,
+                  failure_budget?, max_under_way?, deadline_s?, window?, starts_at?, expires_at?, by?} -> as
+                  firmware.status
+firmware.move     {rollout, event, why?, by?} -> the same; event: start, pause, resume, abort, roll_back
+firmware.status   {rollout?} -> [{rollout, model, version, state, stage, stages, since, why, by, devices,
+                  reached, pending, under_way, confirmed, failed, failures [{device, step, detail}]}]
 notice.list       {line?} -> [{at, line, account, kind, percentage, clause, channel, state}]
 config.check      {} -> {errors [{file, line, key, message}], warnings [the same], tests {passed,
                   failed [the same]}}; never refuses
@@ -137,16 +193,30 @@ COMMANDS: Mapping[str, Command] = {
         _command("cdr.list", optional="line since until limit", offline=True, records=True),
         _command("line.list", offline=True),
         _command("line.show", "line", offline=True),
-        _command("line.suspend", "line ground", "warned by"),
-        _command("line.resume", "line", "by"),
-        _command("line.terminate", "line", "ground way noticed warned cure_by by"),
-        _command("line.rio", "line"),
+        _command("account.list", offline=True),
+        _command("account.show", "account", offline=True),
+        _command("account.accept", "account version hash by", "source"),
+        _command("account.terminate", "account way", "noticed warned cure_by asked_by because by"),
+        _command("line.activate", "line", "because by"),
+        _command("line.suspend", "line ground", "warned asked_by because by"),
+        _command("line.resume", "line", "because by"),
+        _command("line.terminate", "line", "ground way noticed warned cure_by asked_by because by"),
+        _command("line.warn", "line about", "cure_by because by"),
+        _command("line.settle", "line", "because by"),
+        _command("line.withdraw", "line", "because by"),
+        _command("line.limit", "line", "channels because by"),
+        _command("line.block", "line number", "lift because by"),
+        _command("line.stolen", "line", "asked_by because by"),
+        _command("line.history", "line", offline=True, records=True),
+        _command("line.rio", "line", "check"),
         _command("line.declare", "line", "country until clear by"),
         _command("line.locate", "line", "site insee civic none why by"),
         _command("line.confirm", "line", "by"),
         _command("line.locations", "line", offline=True, records=True),
         _command("usage.show", "line", offline=True),
         _command("usage.adjust", "line ms reason", "by"),
+        _command("usage.import", "rows", "source by"),
+        _command("usage.rate", "line", "since until back", offline=True, records=True),
         _command("usage.corrections", "line", offline=True, records=True),
         _command("emergency.report", offline=True),
         _command("emergency.feed", optional="since by"),
@@ -163,6 +233,32 @@ COMMANDS: Mapping[str, Command] = {
         _command("case.list", optional="line", records=True),
         _command("case.show", "case", records=True),
         _command("case.decide", "case decision by", "because"),
+        _command("disclosure.list", offline=True, records=True),
+        _command("disclosure.request", "line since until classes ground reference by"),
+        _command("disclosure.approve", "id by", "because"),
+        _command("disclosure.refuse", "id by", "because"),
+        _command("disclosure.export", "id by"),
+        _command("device.list"),
+        _command("device.show", "device"),
+        _command("device.claim", "device", "key by"),
+        _command("device.make", "device", "by"),
+        _command("device.replace", "device with", "by"),
+        _command("device.stolen", "device", "by"),
+        _command("device.wipe", "device", "by"),
+        _command("device.clear", "device", "by"),
+        _command("device.rotate", "device", "by"),
+        _command("device.log", "device", offline=True, records=True),
+        _command("firmware.list"),
+        _command("firmware.add", "path model version", "security_version"),
+        _command("firmware.sign", "keys"),
+        _command(
+            "firmware.plan",
+            "model version",
+            "rollout canaries stages soak_s min_sample max_failure_rate failure_budget "
+            "max_under_way deadline_s window starts_at expires_at by",
+        ),
+        _command("firmware.move", "rollout event", "why by"),
+        _command("firmware.status", optional="rollout"),
         _command("notice.list", optional="line", offline=True, records=True),
         _command("config.check", offline=True, local=True),
         _command("config.diff"),

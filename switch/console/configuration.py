@@ -19,7 +19,7 @@ _OWNED = ("state", "ground")
 _HIDDEN = "***"
 
 # Sections, and keys of [sip], that are read once, at the start.
-FIXED_SECTIONS: Final = ("http", "log", "media", "usage", "acceptable_use", "demo")
+FIXED_SECTIONS: Final = ("http", "log", "media", "usage", "acceptable_use", "demo", "mqtt")
 FIXED_SIP: Final = (
     "udp",
     "tcp",

@@ -1,21 +1,22 @@
 """The use cases that change where a line stands in its contract, by the table of policy.transitions.
 
-A person decides; the switch holds them to the terms: from which state, under which clause, and not before
-the day on which a notice takes effect (2(l)(i): 15 days, 2(m): 5 working days). The customer is told.
-Deliberately absent: waiting for that day. The decision is given again when it has come.
+A person decides, or says on whose word (the customer's, billing's); the switch holds all of them to the
+terms: from which state, by whom, under which clause, with what on file. A termination with notice is told
+now and takes effect by itself on its day (2(l)(i): 15 days, 2(m): 5 working days), unless it is withdrawn.
+Each step stays on file, the customer is told, and live calls end where the configuration says so; an
+emergency call never does.
 """
 
-from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
-from typing import Final
-from zlib import crc32
-from zoneinfo import ZoneInfo
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import date
+from typing import Any, Final, Protocol
 
+from policy.account_state import NEVER_FORBIDDEN
 from policy.model import LineState
-from policy.rio import BUSINESS, Rio
+from policy.on_file import CLAUSES, DAY_MS, Note
 from policy.transitions import (
     TABLE,
-    WAIT_DAYS,
     Actor,
     NotAllowedError,
     OnFile,
@@ -24,156 +25,305 @@ from policy.transitions import (
     allow,
 )
 from switch.call.exchange import Exchange
-from switch.clock import boottime
 from switch.console.commands import Args, CommandRefused, UseCase
-from switch.console.line_life import LineLives
-from switch.terms.working_days import add_working_days
+from switch.console.contract_acts import Acts
+from switch.console.porting import rio_of
+from switch.facts.line import Line
+from switch.store.read import StoreUnavailableError
+from switch.terms.contracts import BY_ITSELF, Word
+from switch.terms.days import day_of, effective_on, midnight_ms
 
-DAY_MS: Final = 86_400_000
 CLAUSE: Final = "2(l)"  # of a termination whose way nobody names
-_CONTRACT_CHARACTERS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+# What `line warn` is about: the note, and the clause that will build on it.
+_WARNINGS: Final[Mapping[str, tuple[Note, str]]] = {
+    "unpaid": (Note.WARNED, "4(e)"),
+    "breach": (Note.BREACH_NOTICED, "2(l)(iv)(2)"),
+}
+
+
+_ENDS: Final = {name: row for name, row in TABLE.items() if row.to is LineState.TERMINATED}
+
+
+# What a person says was sent before by other ways: the note, when (UTC ms), and the day it names.
+Paper = tuple[Note, int, int | None]
+
+
+class ContractRows(Protocol):
+    """What is asked of the database."""
+
+    async def steps(self, line: str | None = None) -> list[dict[str, Any]]:
+        """All steps, of a line if given, oldest first."""
 
 
 class Contract:
     """Over one exchange."""
 
-    def __init__(self, exchange: Exchange, lives: LineLives, perform: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        exchange: Exchange,
+        acts: Acts,
+        rows: ContractRows,
+        ask_location: Callable[[str, str], None] = lambda line, why: None,
+    ) -> None:
+        """`ask_location` has a customer confirm a line's address again, and why."""
         self._exchange = exchange
-        self._lives = lives
-        self._perform = perform
+        self._ask_location = ask_location
+        self._acts = acts
+        self._contracts = acts.contracts
+        self._rows = rows
 
     def table(self) -> dict[str, UseCase]:
         """The commands by name."""
         return {
+            "line.activate": self.activate,
             "line.suspend": self.suspend,
             "line.resume": self.resume,
             "line.terminate": self.terminate,
+            "line.warn": self.warn,
+            "line.settle": self.settle,
+            "line.withdraw": self.withdraw,
+            "line.limit": self.limit,
+            "line.block": self.block,
+            "line.stolen": self.stolen,
+            "line.history": self.history,
             "line.rio": self.rio,
         }
 
+    # -- commands ------------------------------------------------------------------------------
+
+    def activate(self, args: Args) -> object:
+        """Let a line into service, once the terms are accepted and it has a location and a mail address."""
+        return self._change(args, "activated")
+
     def suspend(self, args: Args) -> object:
-        """Suspend under a ground of 2(k), or for arrears (4(e)) after a warning."""
+        """Suspend under a ground of 2(k), for tampering (2(i)), or for arrears (4(e)) after a warning."""
         ground = str(args["ground"])
         return self._change(args, "unpaid" if ground == TABLE["unpaid"].clause else ground)
 
     def resume(self, args: Args) -> object:
-        """Back to active: reinstated, or with new hardware after a theft."""
-        stolen = self._state(args) is LineState.STOLEN
+        """Back to active: reinstated. With new hardware after a theft, back to what it was before."""
+        stolen = self._line(args).state is LineState.STOLEN
         return self._change(args, "replaced" if stolen else "reinstated")
 
+    def stolen(self, args: Args) -> object:
+        """The hardware was stolen: it can't register any more, and its calls end."""
+        return self._change(args, "stolen")
+
     def terminate(self, args: Args) -> object:
-        """End the contract, by one of the ways of 2(l), 2(m) and 4(d)."""
-        way = args.get("way")
+        """End the contract, by one of the ways of 2(l), 2(m) and 4(d); at once, or on its day."""
+        way, ground = args.get("way"), str(args.get("ground") or CLAUSE)
         if way is None:
-            clause = str(args.get("ground") or CLAUSE)
-            return self._put(args, LineState.TERMINATED, clause, "terminated")
-        row = TABLE.get(str(way))
-        if row is None or row.to is not LineState.TERMINATED:
-            ways = [name for name, each in TABLE.items() if each.to is LineState.TERMINATED]
-            raise CommandRefused("bad_args", f"--way {way}: one of {', '.join(ways)}")
+            way = next((name for name, row in _ENDS.items() if row.clause == ground), None)
+        if way is None:
+            row = Transition(LineState.TERMINATED, ground, frozenset(), frozenset(), "terminated")
+            return self._acts.put(self._line(args), "terminated", row, _word(args))
+        if way not in _ENDS:
+            raise CommandRefused("bad_args", f"--way {way}: one of {', '.join(_ENDS)}")
         return self._change(args, str(way))
 
+    def warn(self, args: Args) -> object:
+        """Warn of arrears, or notice a breach with the day by which it must be cured; on file from now."""
+        line, about = self._line(args), str(args["about"])
+        if about not in _WARNINGS:
+            raise CommandRefused("bad_args", f"--about {about}: {' or '.join(_WARNINGS)}")
+        if line.state is LineState.TERMINATED:
+            raise CommandRefused("terminated", f"line {line.id} is terminated for good")
+        name, clause = _WARNINGS[about]
+        at, kind, until = self._acts.now_ms(), f"warning_{about}", None
+        fields: dict[str, object] = {}
+        if name is Note.BREACH_NOTICED:
+            until = self._instant(line, args, "cure_by") or self._in_days(line)
+            fields["cure_by"] = self._day_of(line, until).isoformat()
+        self._acts.file(line, name, at, _word(args), until=until, notice=kind)
+        self._acts.owe(kind, line, at, clause, **fields)
+        return self._acts.done(line.id)
+
+    def settle(self, args: Args) -> object:
+        """What the customer was warned of is paid or cured: a later warning is needed from now on."""
+        line = self._line(args)
+        self._acts.file(line, Note.SETTLED, self._acts.now_ms(), _word(args))
+        return self._acts.done(line.id)
+
+    def withdraw(self, args: Args) -> object:
+        """Take a termination back before its day."""
+        line = self._line(args)
+        if self._contracts.file(line.id).leaving is None:
+            raise CommandRefused(
+                "not_allowed", f"no termination of line {line.id} waits for its day"
+            )
+        at = self._acts.now_ms()
+        self._acts.file(line, Note.WITHDRAWN, at, _word(args), notice="termination_withdrawn")
+        self._acts.owe("termination_withdrawn", line, at, CLAUSE)
+        return self._acts.done(line.id)
+
+    def limit(self, args: Args) -> object:
+        """Let fewer calls at once, before anything harder (2(k)(f)); None gives the file's limit back."""
+        line, channels = self._line(args), args.get("channels")
+        if channels is None:
+            self._acts.file(line, Note.LIFTED, self._acts.now_ms(), _word(args))
+            return self._acts.done(line.id)
+        if not isinstance(channels, int) or not 1 <= channels <= line.filed_channels:
+            raise CommandRefused("bad_args", f"--channels: from 1 to {line.filed_channels}")
+        at, kind = self._acts.now_ms(), "limited"
+        self._acts.file(line, Note.LIMITED, at, _word(args), way=str(channels), notice=kind)
+        self._acts.owe(kind, line, at, CLAUSES[Note.LIMITED], channels=channels)
+        return self._acts.done(line.id)
+
+    def block(self, args: Args) -> object:
+        """Keep a line from calling one number (2(d)), or let it again."""
+        line, plan = self._line(args), self._exchange.rules.plan
+        dialled = str(args["number"])
+        if self._exchange.rules.emergency.classify(dialled) is not None:
+            raise CommandRefused("not_allowed", "an emergency number can't be blocked")
+        found = plan.classify_canonical(plan.canonical(dialled))
+        if found.number_class in NEVER_FORBIDDEN:
+            raise CommandRefused(
+                "not_allowed", f"{dialled} is {found.number_class}: it can't be blocked"
+            )
+        number = found.number
+        at = self._acts.now_ms()
+        if args.get("lift") is True:
+            self._acts.file(line, Note.UNBLOCKED, at, _word(args), way=number)
+            return self._acts.done(line.id)
+        self._acts.file(line, Note.BLOCKED, at, _word(args), way=number, notice="number_blocked")
+        self._acts.owe("number_blocked", line, at, CLAUSES[Note.BLOCKED], blocked=number)
+        return self._acts.done(line.id)
+
+    async def history(self, args: Args) -> object:
+        """All steps that were ever taken for a line, oldest first."""
+        try:
+            return await self._rows.steps(str(args["line"]))
+        except StoreUnavailableError as error:
+            raise CommandRefused("store_unavailable", str(error)) from None
+
     def rio(self, args: Args) -> object:
-        """What the holder of a number gives to another operator to take it along."""
-        line = self._exchange.facts.lines.get(str(args["line"]))
-        if line is None:
-            raise CommandRefused("unknown_line", f"there is no line {args['line']}")
-        if not line.number.startswith("+33"):
-            raise CommandRefused("not_allowed", f"{line.number} is not a number of mainland France")
-        rio = Rio.issue(
-            self._exchange.voice.operator_code, BUSINESS, _reference(line.id), f"0{line.number[3:]}"
-        )
-        return {"line": line.id, "number": line.number, "rio": str(rio), "state": line.state.value}
+        """What the holder of a number gives to another operator to take it along; or a check of one."""
+        line = self._line(args)
+        file = self._contracts.file(line.id)
+        given = args.get("check")
+        ended = None if file.ended_at is None else self._day_of(line, file.ended_at)
+        today = self._day_of(line, self._acts.now_ms())
+        operator = self._exchange.voice.operator_code
+        return {
+            "line": line.id,
+            "number": line.number,
+            **rio_of(line, operator, today, ended, None if given is None else str(given)),
+            "state": line.state.value,
+        }
+
+    # -- by the switch itself --------------------------------------------------------------------
+
+    def bar_for_fraud(self, line_id: str, because: str) -> None:
+        """Bar international and premium calls: the one bar that needs no person (2(k)(e))."""
+        line = self._exchange.facts.lines[line_id]
+        row = allow("fraud_hold", line.state, Actor.SWITCH, self._acts.now_ms(), OnFile())
+        self._acts.put(line, "fraud_hold", row, replace(BY_ITSELF, because=because))
+
+    def meet_days(self) -> None:
+        """End the contracts whose notice has run out; called now and then by the loop."""
+        for line_id, file in self._contracts.due(self._acts.now_ms()):
+            line, leaving = self._exchange.facts.lines.get(line_id), file.leaving
+            if line is None or leaving is None or line.state is LineState.TERMINATED:
+                continue
+            row = replace(TABLE[leaving.way], notice="terminated")
+            self._acts.put(line, leaving.way, row, replace(BY_ITSELF, because="its day has come"))
+
+    def hold_numbers(self) -> None:
+        """Lines that are new and have a number in quarantine wait for a person (2(o))."""
+        now = self._acts.now_ms()
+        for line in list(self._exchange.facts.lines.values()):
+            if line.state is not LineState.ACTIVE or self._contracts.has_steps(line.id):
+                continue
+            free_at = self._acts.number_free_at(line)
+            if free_at is not None and free_at > now:
+                because = f"{line.number} is in quarantine until {self._day_of(line, free_at)}"
+                word = replace(BY_ITSELF, because=because)
+                self._acts.put(line, "held", TABLE["held"], word)
 
     # -- inside --------------------------------------------------------------------------------
 
-    def _state(self, args: Args) -> LineState:
+    def _line(self, args: Args) -> Line:
         line = self._exchange.facts.lines.get(str(args["line"]))
         if line is None:
             raise CommandRefused("unknown_line", f"there is no line {args['line']}")
-        return line.state
+        return line
 
     def _change(self, args: Args, name: str) -> object:
-        """Change a line by a row of the table, if that and the calendar allow it."""
-        state = self._state(args)
+        """Change a line by a row of the table, now or on its day, if what is on file allows it."""
+        line, at, word = self._line(args), self._acts.now_ms(), _word(args)
         row = TABLE.get(name)
-        if row is None or row.to is not state:  # else `change` says that nothing changes
-            at = self._now_ms()
-            on_file = OnFile(
-                _instant(args, "warned"), _instant(args, "noticed"), _instant(args, "cure_by")
-            )
-            try:
-                row = allow(name, state, Actor.PERSON, at, on_file)
-            except NotAllowedError as error:
-                raise CommandRefused("not_allowed", str(error)) from None
-            self._check_date(args, name, row)
-        return self._put(args, row.to, row.clause, row.notice)
+        if row is not None and row.to is line.state:
+            raise CommandRefused("unchanged", f"line {line.id} is {line.state.value} already")
+        on_file, papers = self._on_file(line, args)
+        try:
+            row = allow(name, line.state, word.actor, at, on_file)
+        except NotAllowedError as error:
+            raise CommandRefused("not_allowed", str(error)) from None
+        on_paper = replace(word, because="sent on paper")
+        for note, sent, until in papers:
+            self._acts.file(line, note, sent, on_paper, until=until)
+        if row.wait is not Wait.NONE:
+            noticed = self._day_of(line, self._instant(line, args, "noticed") or at)
+            effective = midnight_ms(effective_on(noticed, row.wait), self._acts.zone(line))
+            if effective > at:
+                told = replace(word, because=word.because or f"noticed on {noticed}")
+                return self._acts.leave(line, name, row, effective, told)
+        before = self._contracts.file(line.id).before_theft
+        if name == "replaced" and before is not None and before[0] is not LineState.ACTIVE:
+            row = replace(row, to=before[0], clause=before[1])
+        if name == "replaced":
+            self._ask_location(line.id, "new hardware")  # 2(c)
+        return self._acts.put(line, name, row, word)
 
-    def _check_date(self, args: Args, name: str, row: Transition) -> None:
-        if row.wait is Wait.NONE:
-            return
-        noticed = args.get("noticed")
-        if noticed is None:
-            raise CommandRefused(
-                "not_allowed", f"{name} ({row.clause}) needs the date of its notice"
-            )
-        line = self._exchange.facts.lines[str(args["line"])]
-        zone = ZoneInfo(self._exchange.facts.accounts[line.account].time_zone)
-        today = datetime.fromtimestamp(self._now_ms() / 1000, zone).date()
-        effective = effective_on(_day(args, "noticed"), row.wait)
-        if today < effective:
-            raise CommandRefused(
-                "not_allowed", f"{name} ({row.clause}) takes effect on {effective}"
-            )
-
-    def _put(self, args: Args, state: LineState, clause: str, notice: str) -> object:
-        line, at = str(args["line"]), self._now_ms()
-        ground = "" if state is LineState.ACTIVE else clause
-        self._lives.change(line, state, ground, str(args.get("by") or "operator"), at)
-        self._exchange.outbox.note(
-            "notice.due",
-            kind=notice,
-            id=f"{notice} {line} {at}",
-            line=line,
-            account=self._exchange.facts.lines[line].account,
-            audience="customer",
-            clause=clause,
-            fields={},
+    def _on_file(self, line: Line, args: Args) -> tuple[OnFile, list[Paper]]:
+        """What is on file, with what the person now says was sent on paper before: (it, steps to keep)."""
+        file = self._contracts.file(line.id)
+        warned, noticed = self._instant(line, args, "warned"), self._instant(line, args, "noticed")
+        cure_by = self._instant(line, args, "cure_by")
+        papers: list[Paper] = []
+        if warned is not None:
+            papers.append((Note.WARNED, warned, None))
+        if noticed is not None and cure_by is not None:
+            papers.append((Note.BREACH_NOTICED, noticed, cure_by))
+        for paper in papers:
+            file = file.after_note(*paper)
+        account = self._exchange.facts.accounts[line.account]
+        accepted, place = self._contracts.acceptance(line.account), line.policy.location
+        on_file = OnFile(
+            file.warned_at,
+            file.noticed_at,
+            file.cure_by,
+            None if accepted is None else accepted.at,
+            place is not None and place.validated,
+            bool(account.email),
+            self._acts.number_free_at(line),
         )
-        self._perform()
-        return {"line": line, "state": state.value, "ground": ground, "since": at}
+        return on_file, papers
 
-    def _now_ms(self) -> int:
-        return round(self._exchange.wall(boottime()) * 1000)
+    def _in_days(self, line: Line) -> int:
+        """The day by which a breach is to be cured, when nobody names one."""
+        days = self._acts.settings().cure_within_days
+        day = self._day_of(line, self._acts.now_ms() + days * DAY_MS)
+        return midnight_ms(day, self._acts.zone(line))
 
+    def _day_of(self, line: Line, at: int) -> date:
+        return day_of(at, self._acts.zone(line))
 
-def effective_on(noticed: date, wait: Wait) -> date:
-    """The first day on which a change with notice holds."""
-    days = WAIT_DAYS.get(wait, 0)
-    if wait is Wait.WORKING:
-        return add_working_days(noticed, days)
-    return noticed + timedelta(days=days)
-
-
-def _reference(line: str) -> str:
-    """The six characters of a contract in a RIO: ours to choose, the same for ever."""
-    number, characters = crc32(line.encode()), ""
-    for _ in range(6):
-        number, place = divmod(number, len(_CONTRACT_CHARACTERS))
-        characters += _CONTRACT_CHARACTERS[place]
-    return characters
+    def _instant(self, line: Line, args: Args, key: str) -> int | None:
+        """The beginning of a local day that was named; None if none was."""
+        if args.get(key) is None:
+            return None
+        try:
+            day = date.fromisoformat(str(args[key]))
+        except ValueError:
+            raise CommandRefused("bad_args", f"--{key} {args[key]}: a date is YYYY-MM-DD") from None
+        return midnight_ms(day, self._acts.zone(line))
 
 
-def _day(args: Args, key: str) -> date:
-    try:
-        return date.fromisoformat(str(args[key]))
-    except ValueError:
-        raise CommandRefused("bad_args", f"--{key} {args[key]}: a date is YYYY-MM-DD") from None
-
-
-def _instant(args: Args, key: str) -> int | None:
-    """A date on file as UTC milliseconds of its beginning, None if it isn't given."""
-    if args.get(key) is None:
-        return None
-    day = _day(args, key)
-    return round(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp() * 1000)
+def _word(args: Args) -> Word:
+    """On whose word: a person's, unless they say that the customer or billing asked."""
+    asked = args.get("asked_by") or Actor.PERSON.value
+    actor = next((each for each in Actor if each.value == asked), Actor.SWITCH)
+    if actor is Actor.SWITCH:
+        raise CommandRefused("bad_args", f"--asked-by {asked}: person, customer or billing")
+    return Word(actor, str(args.get("by") or "operator"), str(args.get("because") or ""))

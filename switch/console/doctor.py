@@ -18,6 +18,7 @@ from switch.console.socket import NAME, NotRunning, ask
 
 #: Below this the journal and the database may not hold a busy day.
 _FREE_BYTES = 500 * 1024 * 1024
+_SBIN = "/usr/local/sbin:/usr/sbin:/sbin"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ def doctor(
 
 
 def machine() -> Iterator[Finding]:
-    """Python, pjsua2, the voice."""
+    """Python, pjsua2, the voice, the broker."""
     version = ".".join(map(str, sys.version_info[:3]))
     yield Finding("python", sys.version_info >= (3, 11), version, "3.11 or 3.12 has pjsua2")
     yield Finding(
@@ -63,6 +64,16 @@ def machine() -> Iterator[Finding]:
     yield Finding(
         "espeak-ng", voice is not None or None, voice or "not found", "apt-get install espeak-ng"
     )
+    yield broker()
+
+
+def broker() -> Finding:
+    """Mosquitto, for devices; it stands where only root looks."""
+    found = shutil.which("mosquitto") or shutil.which("mosquitto", path=_SBIN)
+    advice = (
+        "apt-get install mosquitto, or name a broker in [mqtt] url; without it no device is reached"
+    )
+    return Finding("mosquitto", found is not None or None, found or "not found", advice)
 
 
 def directory(data: Path) -> Iterator[Finding]:

@@ -35,6 +35,7 @@ _PARTS: Final = (
         ("line", "number", "account", "version", "since", "age_days", "reminded", "address"),
     ),
     ("moved", "Seen elsewhere", ("line", "number", "account", "kind", "since", "value", "source")),
+    ("not_in_service", "Devices that lack the newest location", ("line", "number", "lack")),
     ("not_acknowledged", "Not acknowledged in the feed", ("line", "number", "lack")),
     ("trunks", "Carriers", ("trunk", "lack")),
 )

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from switch.console import locate, show
+from switch.console import line_contract, locate, show
 from switch.console.desk import DEFAULT_DATA, DEMO_CONFIG, Config, Data, Desk, Json
 from switch.console.explain import utc_ms
 from switch.console.person import By, person
@@ -13,6 +13,7 @@ app = typer.Typer(help="Lines, their state and their location.", no_args_is_help
 app.command("locate")(locate.locate)
 app.command("confirm")(locate.confirm)
 app.command("locations")(locate.locations)
+line_contract.add_to(app)
 
 Line = Annotated[str, typer.Argument(help="The line's id.")]
 
@@ -58,88 +59,6 @@ def show_(
         show.pairs(item)
 
 
-@app.command("suspend")
-def suspend(
-    context: typer.Context,
-    line: Line,
-    ground: Annotated[str, typer.Option("--ground", help="The clause, as in 2(k)(a).")] = "2(k)(a)",
-    warned: Annotated[
-        str | None, typer.Option("--warned", help="Day of the warning, for 4(e).")
-    ] = None,
-    by: By = "",
-    config: Config = DEMO_CONFIG,
-    data: Data = DEFAULT_DATA,
-    as_json: Json = False,
-) -> None:
-    """Suspend a line. It still reaches emergency services and support."""
-    desk = Desk.of(context, config, data, as_json)
-    _print(
-        desk,
-        desk.ask_object("line.suspend", line=line, ground=ground, warned=warned, by=by or person()),
-    )
-
-
-@app.command("resume")
-def resume(
-    context: typer.Context,
-    line: Line,
-    by: By = "",
-    config: Config = DEMO_CONFIG,
-    data: Data = DEFAULT_DATA,
-    as_json: Json = False,
-) -> None:
-    """Make a suspended or unpaid line active again."""
-    desk = Desk.of(context, config, data, as_json)
-    _print(desk, desk.ask_object("line.resume", line=line, by=by or person()))
-
-
-@app.command("terminate")
-def terminate(  # noqa: PLR0913, PLR0917 (each is an option of the command)
-    context: typer.Context,
-    line: Line,
-    ground: Annotated[str | None, typer.Option("--ground", help="The clause.")] = None,
-    way: Annotated[
-        str | None, typer.Option("--way", help="convenience, by_customer, for_arrears, ...")
-    ] = None,
-    noticed: Annotated[str | None, typer.Option("--noticed", help="Day of the notice.")] = None,
-    warned: Annotated[str | None, typer.Option("--warned", help="Day of the warning.")] = None,
-    cure_by: Annotated[str | None, typer.Option("--cure-by", help="Day of the cure.")] = None,
-    by: By = "",
-    config: Config = DEMO_CONFIG,
-    data: Data = DEFAULT_DATA,
-    as_json: Json = False,
-) -> None:
-    """End a line's contract. It can't register any more."""
-    desk = Desk.of(context, config, data, as_json)
-    item = desk.ask_object(
-        "line.terminate",
-        line=line,
-        ground=ground,
-        way=way,
-        noticed=noticed,
-        warned=warned,
-        cure_by=cure_by,
-        by=by or person(),
-    )
-    _print(desk, item)
-
-
-@app.command("rio")
-def rio(
-    context: typer.Context,
-    line: Line,
-    config: Config = DEMO_CONFIG,
-    data: Data = DEFAULT_DATA,
-    as_json: Json = False,
-) -> None:
-    """Show the RIO of a line's number, which its holder may have at any time."""
-    item = Desk.of(context, config, data, as_json).ask_object("line.rio", line=line)
-    if as_json:
-        show.json(item)
-    else:
-        show.out().print(item.get("rio"))
-
-
 @app.command("declare")
 def declare(  # noqa: PLR0913, PLR0917 (each is an option of the command)
     context: typer.Context,
@@ -174,10 +93,3 @@ def declare(  # noqa: PLR0913, PLR0917 (each is an option of the command)
         show.json(item)
     else:
         show.pairs(item)
-
-
-def _print(desk: Desk, item: dict[str, object]) -> None:
-    if desk.as_json:
-        show.json(item)
-    else:
-        show.out().print(f"line {item.get('line')} is {item.get('state')}")

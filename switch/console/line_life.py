@@ -12,6 +12,7 @@ from dataclasses import replace
 import orjson
 
 from policy.model import LineState
+from policy.on_file import File
 from switch.call.exchange import Exchange
 from switch.console.commands import CommandRefused
 from switch.facts import feed
@@ -19,11 +20,12 @@ from switch.facts.feed import Feed
 from switch.facts.line import UNCHANGED, LineLife
 from switch.facts.locations import Locations
 from switch.facts.registered import Registered
+from switch.facts.settings import Plan
 from switch.facts.snapshot import Snapshot
 
 Build = Callable[[Mapping[str, LineLife]], Snapshot]
 Record = Mapping[str, object]
-STATE, LOCATION = "line_state", "location"  # the kinds of records
+STATE, LOCATION, SECRET = "line_state", "location", "line_secret"  # the kinds of records
 
 
 class LineLives:
@@ -33,6 +35,7 @@ class LineLives:
         self._exchange = exchange
         self._build = build
         self._states: dict[str, dict[str, object]] = {}  # the last record of each line
+        self._secrets: dict[str, dict[str, object]] = {}
         self.lives: dict[str, LineLife] = {}
         self.locations = Locations()
         self.feed = Feed()
@@ -41,7 +44,7 @@ class LineLives:
     def restore(self, records: Iterable[Record]) -> None:
         """Take the records of the journal and of the database back, in any order."""
         for record in records:
-            if record.get("k") in (STATE, LOCATION, *feed.KINDS):
+            if record.get("k") in (STATE, LOCATION, SECRET, *feed.KINDS):
                 self._take(dict(record))
         if self.lives:
             self.swap()
@@ -71,14 +74,55 @@ class LineLives:
         if state in (LineState.TERMINATED, LineState.STOLEN):
             self._exchange.registrar.remove(line)
 
+    def follow(self, files: Mapping[str, File]) -> None:
+        """Put in force what is on file of contracts beside the state: plan, limit, blocked numbers."""
+        changed = []
+        for line, file in files.items():
+            before = self.lives.get(line, UNCHANGED)
+            plan: Plan | None = "per_minute" if file.is_per_minute else None
+            life = replace(before, plan=plan, channels=file.channels, blocked=file.blocked)
+            if life != before:
+                self.lives[line] = life
+                changed.append(line)
+        self.renew(*(line for line in changed if line in self._exchange.facts.lines))
+
     def register(self, registered: Registered) -> None:
         """Keep a version of a line's location for good; `renew` puts it in force."""
         self._keep_location(self.locations.keep(registered))
         self._exchange.outbox.journal.append(orjson.dumps(registered.record()))
 
+    def keep_secret(
+        self, line: str, ha1: Mapping[str, str], next_ha1: Mapping[str, str], at_ms: int
+    ) -> None:
+        """Another secret of a line: `ha1` is in force (empty: the file's), `next_ha1` accepted beside it
+        until it is used."""
+        record = {
+            "k": SECRET,
+            "line": line,
+            "ha1": dict(ha1),
+            "next_ha1": dict(next_ha1),
+            "at": at_ms,
+        }
+        self._take(record)
+        self._exchange.outbox.journal.append(orjson.dumps(record))
+        self.renew(line)
+
+    def acknowledge(self, told: Mapping[str, bool]) -> None:
+        """Which lines' devices have acknowledged the newest location; derived, so it isn't kept."""
+        changed = {line: each for line, each in told.items() if self._differs(line, each)}
+        for line, is_acknowledged in changed.items():
+            life = self.lives.get(line, UNCHANGED)
+            self.lives[line] = replace(life, is_acknowledged=is_acknowledged)
+        if changed:
+            self.renew(*changed)
+
+    def _differs(self, line: str, is_acknowledged: bool) -> bool:
+        is_ours = line in self._exchange.facts.lines
+        return is_ours and self.lives.get(line, UNCHANGED).is_acknowledged is not is_acknowledged
+
     def records(self) -> Iterator[bytes]:
         """Restate every life as it was told, for the head of a new journal segment."""
-        for record in self._states.values():
+        for record in (*self._states.values(), *self._secrets.values()):
             yield orjson.dumps(record)
         yield from self.locations.records()
         for told in self.feed.records():
@@ -90,12 +134,13 @@ class LineLives:
 
     def renew(self, *lines: str) -> None:
         """Use the facts with what happened to these lines from now on."""
-        self.use(self._exchange.facts.renewed({line: self.lives[line] for line in lines}))
+        if lines:
+            self.use(self._exchange.facts.renewed({line: self.lives[line] for line in lines}))
 
     def use(self, facts: Snapshot) -> None:
         """Use facts that were built with these lives."""
         self._exchange.facts = facts
-        self._exchange.authenticator.use(facts.ha1)
+        self._exchange.authenticator.use(facts.ha1, facts.next_ha1)
         self.swapped()
 
     def _take(self, record: dict[str, object]) -> None:
@@ -106,6 +151,8 @@ class LineLives:
                 self.feed.take(record)
             elif kind == LOCATION:
                 self._keep_location(self.locations.take(record))
+            elif kind == SECRET:
+                self._take_secret(line, record)
             else:
                 self._take_state(line, record)
         except (KeyError, TypeError, ValueError) as error:
@@ -119,9 +166,24 @@ class LineLives:
         self.lives[line] = replace(life, state=state, ground=str(record.get("clause") or ""))
         self._states[line] = record
 
+    def _take_secret(self, line: str, record: dict[str, object]) -> None:
+        last = self._secrets.get(line)
+        if last is not None and _number(last["at"]) > _number(record["at"]):
+            return
+        life = self.lives.get(line, UNCHANGED)
+        ha1, coming = (_texts(record[name]) for name in ("ha1", "next_ha1"))
+        self.lives[line] = replace(life, ha1=ha1, next_ha1=coming)
+        self._secrets[line] = record
+
     def _keep_location(self, newest: Registered) -> None:
         life = self.lives.get(newest.line, UNCHANGED)
         self.lives[newest.line] = replace(life, registered=newest)
+
+
+def _texts(value: object) -> dict[str, str]:
+    if not isinstance(value, dict):
+        raise TypeError("expected an object")
+    return {str(key): str(text) for key, text in value.items()}
 
 
 def _number(value: object) -> float:

@@ -208,6 +208,15 @@ class Places:
             raise CommandRefused("invalid_address", what)
         return Address(insee, whole)
 
+    def ask_again(self, line_id: str, why: str) -> None:
+        """Have the customer confirm the line's address again; nothing for one that isn't confirmed."""
+        line = self._exchange.facts.lines.get(line_id)
+        if line is None or self.state_of(line) is not LocationState.CONFIRMED:
+            return
+        registered = self.registered(line)
+        if registered is not None:
+            self._put(registered.asked_again(self._now(), why))
+
     def _reopen(self, now: int) -> None:
         """A move has the customer asked again (terms 2(q)): a phone that had a place of its own, and has
         been on another network in France for a day. A journey of some hours is none."""

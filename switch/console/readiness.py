@@ -26,7 +26,10 @@ from switch.routing.dialplan import EMERGENCY_ROUTE
 
 Row = dict[str, Any]
 # The parts of the report that are about lines, in the order of how bad they are.
-PARTS = ("without_address", "unconfirmed", "moved", "not_acknowledged", "trunks")
+PARTS = (
+    *("without_address", "unconfirmed", "moved", "not_in_service"),
+    *("not_acknowledged", "trunks"),
+)
 
 
 class Readiness:
@@ -47,7 +50,7 @@ class Readiness:
         lines, found = await asyncio.to_thread(self._of_lines, facts, now)
         found["moved"] = list(self._moved(facts))
         found["trunks"] = list(self._trunks())
-        amiss = {row["line"] for part in PARTS[:3] for row in found[part]}
+        amiss = {row["line"] for part in PARTS[:4] for row in found[part]}
         counts = {"lines": len(lines), "ready": len(lines) - len(amiss)}
         return {
             "at": now,
@@ -62,6 +65,11 @@ class Readiness:
         return lines, {
             "without_address": [row for line in lines for row in self._without_address(line)],
             "unconfirmed": [row for line in lines for row in self._unconfirmed(line, now)],
+            "not_in_service": [
+                {**_named(line), "lack": "its device hasn't acknowledged the location"}
+                for line in lines
+                if not line.policy.in_service
+            ],
             "not_acknowledged": list(self._not_acknowledged(table_of(facts))),
         }
 
@@ -145,6 +153,7 @@ def _summary(counts: Mapping[str, int], found: Mapping[str, list[Row]]) -> str:
         f"{len(found['without_address'])} without a validated address",
         f"{len(found['unconfirmed'])} unconfirmed",
         f"{len(found['moved'])} seen elsewhere",
+        f"{len(found['not_in_service'])} whose device lacks the location",
         f"{len(found['not_acknowledged'])} numbers not acknowledged in the feed",
         f"{len(found['trunks'])} remarks on carriers",
     )

@@ -19,6 +19,7 @@ _WIDTH_OF_FILES = 240
 #: Keys that hold UTC milliseconds or durations in milliseconds, wherever they occur.
 _TIMES = frozenset(
     {"at", "start", "end", "answer", "since", "until", "expires_at", "occurred_at", "t", "deadline"}
+    | {"accepted_at", "warned_at", "cure_by", "told_at", "effective_at"}
 )
 
 
@@ -135,7 +136,7 @@ def span(ms: int) -> str:
         return f"{ms / 1000:.3f} s"
     if ms % 60_000 == 0:
         return f"{ms // 60_000} min"
-    return f"{ms // 60_000} min {ms % 60_000 / 1000:.1f} s"
+    return f"{ms // 60_000} min {ms % 60_000 // 100 / 10:.1f} s"  # floored: 59.99 s are no minute
 
 
 def _one_line(item: object) -> str:

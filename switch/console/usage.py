@@ -1,6 +1,8 @@
 """`vigie usage`: a line's minutes of the current cycle against the fair-use threshold."""
 
+import csv
 import time
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,6 +12,7 @@ from rich.table import Table
 
 from switch.console import show
 from switch.console.desk import DEFAULT_DATA, DEMO_CONFIG, Config, Data, Desk, Json
+from switch.console.explain import utc_ms
 from switch.console.person import By, person
 
 app = typer.Typer(help="Minutes against the fair-use threshold.", no_args_is_help=True)
@@ -61,6 +64,65 @@ def adjust(
     show.json(item) if as_json else show.pairs(item)
 
 
+@app.command("import")
+def import_(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="CSV with columns line, answer and end.")],
+    by: By = "",
+    config: Config = DEMO_CONFIG,
+    data: Data = DEFAULT_DATA,
+    as_json: Json = False,
+) -> None:
+    """Count calls of another system in the running cycle; rows that can't be right are put aside."""
+    desk = Desk.of(context, config, data, as_json)
+    try:
+        with file.open(encoding="utf-8", newline="") as opened:
+            rows = list(csv.DictReader(opened))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        desk.refuse("bad_args", f"{file}: {error}")
+    item = desk.ask_object("usage.import", rows=rows, source=file.name, by=by or person())
+    if as_json:
+        show.json(item)
+        return
+    show.table(
+        show.rows(item["lines"]), ("line", "calls", "ms", "added_ms"), empty="No row counts."
+    )
+    aside = show.rows(item["quarantined"])
+    if aside:
+        show.out().print(f"\n[yellow]{len(aside)} rows were put aside[/]")
+        show.table(aside, ("row", "reason"), empty="")
+
+
+@app.command("rate")
+def rate(
+    context: typer.Context,
+    line: Annotated[str, typer.Argument(help="The line's id.")],
+    since: Annotated[str | None, typer.Option("--since", help="UTC ms or ISO 8601.")] = None,
+    until: Annotated[str | None, typer.Option("--until", help="UTC ms or ISO 8601.")] = None,
+    back: Annotated[
+        bool, typer.Option("--back", help="Whatever the plan was: of an ended contract only.")
+    ] = False,
+    config: Config = DEMO_CONFIG,
+    data: Data = DEFAULT_DATA,
+    as_json: Json = False,
+) -> None:
+    """Rate a line's calls of the per-minute plan, before VAT, by class of number."""
+    desk = Desk.of(context, config, data, as_json)
+    try:
+        span = [None if each is None else utc_ms(each) for each in (since, until)]
+    except ValueError as error:
+        desk.refuse("bad_args", str(error))
+    item = desk.ask_object("usage.rate", line=line, since=span[0], until=span[1], back=back or None)
+    if as_json:
+        show.json(item)
+        return
+    classes = ("class", "calls", "counted_ms", "rated_s", "euros")
+    show.table(show.rows(item["classes"]), classes, empty="No call of that plan.")
+    show.out().print(f"[bold]{item['euros']} EUR[/] before VAT")
+    if missing := show.readable("", item["without_tariff"]).replace("-", ""):
+        show.out().print(f"[yellow]without a tariff: {missing}[/]")
+
+
 @app.command("corrections")
 def corrections(
     context: typer.Context,
@@ -100,7 +162,11 @@ def picture(usage: dict[str, object]) -> Table:
     grid = Table.grid(padding=(0, 2))
     grid.add_row("[dim]line[/]", f"{usage.get('line')}  {usage.get('state', '')}")
     grid.add_row("[dim]cycle[/]", show.readable("cycle", usage.get("cycle")))
-    grid.add_row("[dim]used[/]", f"{show.span(used)} of {threshold // 60_000} min ({share:.1%})")
+    tenths = (
+        used * 1000 // threshold if threshold else 0
+    )  # floored: what shows as reached was reached
+    reached = f"{show.span(used)} of {threshold // 60_000} min ({tenths / 10:.1f}%)"
+    grid.add_row("[dim]used[/]", reached)
     grid.add_row(
         "", ProgressBar(total=1.0, completed=min(share, 1.0), width=40, complete_style=tone)
     )

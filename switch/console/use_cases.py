@@ -11,9 +11,12 @@ from policy.explain import as_dict
 from switch.call.call import Call
 from switch.call.exchange import Exchange
 from switch.clock import boottime
+from switch.console.accounts import Accounts
 from switch.console.audit import Audit
 from switch.console.commands import Args, CommandRefused, UseCase
 from switch.console.contract import Contract
+from switch.console.contract_acts import Acts
+from switch.console.disclosure_desk import DisclosureDesk
 from switch.console.feed import FeedDesk
 from switch.console.line_life import Build, LineLives
 from switch.console.minutes import Minutes
@@ -21,11 +24,16 @@ from switch.console.overview import Overview, reading_of, state_of
 from switch.console.places import Places
 from switch.console.readiness import Readiness
 from switch.console.rehearsal import known_line, limits, rehearse
+from switch.console.usage_import import UsageImport
 from switch.console.whereabouts import Declarations, level_of, shown
 from switch.facts.line import LineLife
 from switch.routing.target import Target
 from switch.store.read import Reader, StoreUnavailableError
 from switch.store.read_audit import AuditReader
+from switch.store.read_contracts import ContractReader
+from switch.terms.contracts import Contracts
+from switch.terms.disclosures import Disclosures
+from switch.terms.settings import ContractSettings
 
 T = TypeVar("T")
 
@@ -43,6 +51,7 @@ class UseCases:
         origin: Callable[[str], Mapping[str, str]],
         listening: Sequence[str],
         alarms: Callable[[], tuple[str, ...]] = tuple,
+        contract_settings: Callable[[], ContractSettings] = ContractSettings,
     ) -> None:
         self._exchange = exchange
         self._reader = reader
@@ -50,8 +59,14 @@ class UseCases:
         self._origin = origin
         self.overview = Overview(exchange, perform, listening, alarms)
         self.lives = LineLives(exchange, rebuild)
-        self._contract = Contract(exchange, self.lives, perform)
         self.places = Places(exchange, self.lives, reader, perform)
+        self.contracts = Contracts(exchange.outbox)
+        self.acts = acts = Acts(exchange, self.lives, self.contracts, perform, contract_settings)
+        steps = ContractReader(reader)
+        self.contract = Contract(exchange, acts, steps, self.places.ask_again)
+        self._accounts = Accounts(exchange, acts, self.contract)
+        self.disclosures = Disclosures(exchange.outbox)
+        self._disclosure = DisclosureDesk(exchange, self.disclosures, reader, perform)
         self._feed = FeedDesk(exchange, self.lives.feed, perform)
         self._readiness = Readiness(exchange, self.lives, self.places)
         self._declarations = Declarations(exchange, perform)
@@ -63,7 +78,10 @@ class UseCases:
             **self.overview.table(),
             **self._declarations.table(),
             **self.places.table(),
-            **self._contract.table(),
+            **self.contract.table(),
+            **self._accounts.table(),
+            **UsageImport(self._exchange, self._perform).table(),
+            **self._disclosure.table(),
             **self._feed.table(),
             **self._readiness.table(),
             **self.minutes.table(),
@@ -166,15 +184,15 @@ class UseCases:
     async def cdr_list(self, args: Args) -> object:
         """Finished calls."""
         limit = _number(args, "limit")
-        until = _number(args, "until")
         found = await _read(
             self._reader.cdrs(
                 line=_text(args, "line"),
                 since=_number(args, "since"),
+                until=_number(args, "until"),
                 **({} if limit is None else {"limit": limit}),
             )
         )
-        return [cdr.as_json() for cdr in found if until is None or cdr.end < until]
+        return [cdr.as_json() for cdr in found]
 
     async def notice_list(self, args: Args) -> object:
         """What customers were told, or are to be told."""
@@ -214,6 +232,7 @@ class UseCases:
             "account": line.account,
             "state": line.state.value,
             "ground": line.policy.ground,
+            "plan": line.plan,
             "site": line.site,
             "location": None if place is None else self.places.shown(line.id),
             "permissions": sorted(str(each) for each in line.policy.permissions),
@@ -269,6 +288,8 @@ async def _read(query: Awaitable[T]) -> T:
 def _owned(life: LineLife) -> dict[str, str]:
     """What of a line comes from the store, and no longer from the file."""
     owned = {} if life.state is None else {"state": "store", "ground": "store"}
+    if life.plan is not None:
+        owned["plan"] = "store"
     if life.is_located:
         owned["location"] = "store"
         if life.registered is not None and life.registered.site != life.registered.filed_site:

@@ -59,7 +59,7 @@ def find(data: Path) -> CarrierProcess | None:
         known = CarrierProcess(**orjson.loads((data / _PID_FILE).read_bytes()))
     except (OSError, orjson.JSONDecodeError, TypeError):
         return None
-    return known if _start_time(known.pid) == known.start else None
+    return known if start_time(known.pid) == known.start else None
 
 
 def stop(data: Path, sleep: Callable[[float], None] = time.sleep) -> None:
@@ -69,7 +69,7 @@ def stop(data: Path, sleep: Callable[[float], None] = time.sleep) -> None:
         return
     os.kill(running.pid, signal.SIGTERM)
     until = time.monotonic() + _STOP_LIMIT_S
-    while _start_time(running.pid) == running.start:
+    while start_time(running.pid) == running.start:
         if time.monotonic() > until:
             os.kill(running.pid, signal.SIGKILL)
             break
@@ -93,19 +93,19 @@ def _start(data: Path, listen: list[str], sleep: Callable[[float], None]) -> Car
             start_new_session=True,
             cwd=Path(__file__).resolve().parents[2],
         )
-    started = CarrierProcess(process.pid, _start_time(process.pid) or 0, listen)
+    started = CarrierProcess(process.pid, start_time(process.pid) or 0, listen)
     until = time.monotonic() + _START_LIMIT_S
     while not (data / CARRIER_SOCKET).is_socket() or b"carrier.ready" not in log.read_bytes():
         if process.poll() is not None or time.monotonic() > until:
             process.kill()
             process.wait()
-            raise CarrierFailed(f"the simulated carrier didn't start: {_last_words(log)}")
+            raise CarrierFailed(f"the simulated carrier didn't start: {last_words(log)}")
         sleep(0.02)
     (data / _PID_FILE).write_bytes(orjson.dumps(asdict(started)))
     return started
 
 
-def _start_time(pid: int) -> int | None:
+def start_time(pid: int) -> int | None:
     """When a process was started; None if there is none, or only its remains."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
@@ -115,7 +115,8 @@ def _start_time(pid: int) -> int | None:
     return None if fields[0] == "Z" else int(fields[19])
 
 
-def _last_words(log: Path) -> str:
+def last_words(log: Path) -> str:
+    """The last line of a log, or what it says is wrong."""
     lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
     if not lines:
         return f"{log} is empty"

@@ -22,14 +22,20 @@ class LineLife:
     """What happened to a line since it was first seen; None leaves the file's initial value.
 
     `registered` is the newest version of its location; one that came from a file tells only when it was
-    first seen and whether the customer confirmed it. `ha1` holds rotated secrets by algorithm. Where
-    its phone was seen is in `whereabouts`.
+    first seen and whether the customer confirmed it. `ha1` holds rotated secrets by algorithm, `next_ha1`
+    one that was handed to its device and not used yet. `is_acknowledged` is whether its device confirmed
+    the location's newest version (true without a device). Where its phone was seen is in `whereabouts`.
     """
 
     state: model.LineState | None = None
     ground: str = ""
     registered: Registered | None = None
     ha1: Mapping[str, str] = field(default_factory=dict, repr=False)
+    plan: Plan | None = None
+    next_ha1: Mapping[str, str] = field(default_factory=dict, repr=False)
+    is_acknowledged: bool = True
+    channels: int | None = None
+    blocked: frozenset[str] = frozenset()
 
     @property
     def is_located(self) -> bool:
@@ -63,6 +69,7 @@ class Line:
     device_model: str
     ha1: Mapping[str, str] = field(repr=False)
     plan: Plan = "unlimited"
+    filed_channels: int = 4
 
     @property
     def state(self) -> model.LineState:
@@ -100,6 +107,8 @@ def build_line(
         location=_location(settings, life, places[settings.site]),
         site_location=places[site],
         default_location=default,
+        in_service=life.is_acknowledged,
+        blocked=life.blocked,
     )
     return Line(
         id=settings.id,
@@ -111,11 +120,12 @@ def build_line(
         extension=extension_of(settings),
         policy=seen,
         life=life,
-        channels=settings.channels,
+        channels=life.channels or settings.channels,
+        filed_channels=settings.channels,
         caps=settings.caps,
         device_model=settings.device_model,
         ha1=life.ha1 or _ha1_of(settings, realm),
-        plan=settings.plan,
+        plan=life.plan or settings.plan,
     )
 
 
@@ -131,8 +141,18 @@ def relive(line: Line, life: LineLife, places: Mapping[str, model.Location]) -> 
         ground=line.policy.ground if life.state is None else life.ground,
         location=location,
         site_location=places.get(site, line.policy.site_location),
+        in_service=life.is_acknowledged,
+        blocked=life.blocked,
     )
-    return replace(line, site=site, policy=seen, life=life, ha1=life.ha1 or line.ha1)
+    return replace(
+        line,
+        site=site,
+        policy=seen,
+        life=life,
+        ha1=life.ha1 or line.ha1,
+        plan=life.plan or line.plan,
+        channels=life.channels or line.filed_channels,
+    )
 
 
 def extension_of(settings: LineSettings) -> str:
@@ -177,12 +197,16 @@ def _initial_location(settings: LineSettings, site: model.Location) -> model.Loc
     return replace(building, civic={**building.civic, **settings.place})
 
 
+def hashes_of(line: str, realm: str, password: str) -> dict[str, str]:
+    """RFC 7616 §3.4.2: H(username:realm:password), for the algorithms that we know."""
+    secret = f"{line}:{realm}:{password}".encode()
+    md5 = hashlib.md5(secret, usedforsecurity=False).hexdigest()
+    return {"MD5": md5, "SHA-256": hashlib.sha256(secret).hexdigest()}
+
+
 def _ha1_of(settings: LineSettings, realm: str) -> dict[str, str]:
-    """RFC 7616 §3.4.2: H(username:realm:password), for the algorithms that we offer."""
     if settings.password is not None:
-        secret = f"{settings.id}:{realm}:{settings.password.get_secret_value()}".encode()
-        md5 = hashlib.md5(secret, usedforsecurity=False).hexdigest()
-        return {"MD5": md5, "SHA-256": hashlib.sha256(secret).hexdigest()}
+        return hashes_of(settings.id, realm, settings.password.get_secret_value())
     given = {"MD5": settings.ha1, "SHA-256": settings.ha1_sha256}
     return {
         name: hashed.get_secret_value().lower()

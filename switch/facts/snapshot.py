@@ -172,6 +172,11 @@ class Snapshot:
         line = self.lines.get(user)
         return None if line is None else line.ha1.get(algorithm)
 
+    def next_ha1(self, user: str, algorithm: str) -> str | None:
+        """The same of a secret that was handed to a device and not used yet."""
+        line = self.lines.get(user)
+        return None if line is None else line.life.next_ha1.get(algorithm)
+
 
 def _age(now: float, at: float) -> float:
     """Seconds since `at`. A call is of the moment when it was received: what became known while it lay

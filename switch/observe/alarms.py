@@ -45,6 +45,15 @@ _RAISED_BY = {
     ),
     "config.not_kept": _Rise("kept", "The configuration can't be kept for a rollback: {reason}."),
     "overload.started": _Rise("overload", "Overload: new calls are refused, emergency calls not."),
+    "mqtt.unavailable": _Rise("mqtt", "Devices have no broker: {reason}. To get one: {advice}."),
+    "mqtt.broker_lost": _Rise(
+        "broker", "The devices' broker ended ({reason}) and is started again."
+    ),
+    "mqtt.down": _Rise("link", "The devices' broker can't be reached: {reason}."),
+    "device.clone": _Rise("clone {device}", "There may be two of device {device}: {reason}."),
+    "device.tampered": _Rise(
+        "tampered {device}", "Device {device} may be tampered with: {reason}."
+    ),
     "trunk.down": _Rise("trunk {trunk}", "Carrier {trunk} is down: {reason}."),
     "trunk.tls_refused": _Rise("tls {trunk}", "TLS to carrier {trunk} fails: {reason}."),
     "emergency.trunk_silent": _Rise(
@@ -69,6 +78,10 @@ _CLEARED_BY = {
     "emergency.trunk_answers": "emergency trunk {trunk}",
     "emergency.routes_loaded": "routes",
     "trunk.tls_accepted": "tls {trunk}",
+    "mqtt.broker_ready": "broker",
+    "mqtt.up": "link",
+    "device.cleared": "tampered {device}",
+    "device.unique": "clone {device}",
     "trunk.up": "trunk {trunk}",
     "trunk.removed": "trunk {trunk}",
 }

@@ -1,4 +1,5 @@
-"""The switch's HTTP port: `/` a read-only status page, `/metrics`, `/healthz`, `/readyz`.
+"""The switch's HTTP port: `/` a read-only status page, `/metrics`, `/healthz`, `/readyz`,
+and what other rooms add (the firmware repository).
 
 Starlette on uvicorn in the loop of the switch: pages are short and read only what is in memory.
 `/healthz` says that the process answers; `/readyz` that it takes calls (503 before `ready` and in a
@@ -11,7 +12,7 @@ Deliberately absent: anything that changes the switch (that is the Unix socket's
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
 import uvicorn
@@ -45,9 +46,12 @@ class Rendered(Protocol):
 
 
 def application(
-    status: Callable[[], Status], metrics: Rendered, is_ready: Callable[[], bool]
+    status: Callable[[], Status],
+    metrics: Rendered,
+    is_ready: Callable[[], bool],
+    more: Iterable[Route] = (),
 ) -> Starlette:
-    """The pages. `status` and `is_ready` are asked at each request."""
+    """The pages, and `more` of other rooms. `status` and `is_ready` are asked at each request."""
 
     async def show_page(request: Request) -> Response:
         write = content if "part" in request.query_params else page
@@ -70,6 +74,7 @@ def application(
             Route("/metrics", show_metrics),
             Route("/healthz", show_health),
             Route("/readyz", show_readiness),
+            *more,
         ]
     )
 
@@ -89,7 +94,8 @@ class HttpServer:
                 # A scraper that keeps its connection open doesn't hold the stop up.
                 timeout_graceful_shutdown=1,
                 # The switch has its own limits; this one keeps a page-reload storm out of its loop.
-                limit_concurrency=64,
+                # A stage of a rollout fetches its images by as many connections as this.
+                limit_concurrency=512,
             )
         )
         self._task: asyncio.Task[None] | None = None
@@ -122,7 +128,9 @@ class _Server(uvicorn.Server):
 def bind(host: str, port: int) -> socket.socket:
     """A listening TCP socket on `host`:`port`; OSError names the address if it is taken."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
+    # asyncio sends at once (TCP_NODELAY) only where the protocol is named; else the second answer of a
+    # connection waits 40 ms for the acknowledgement of the first.
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((host, port))

@@ -55,6 +55,18 @@ def has_audio(body: bytes) -> bool:
     return section is not None and section.port != 0
 
 
+def has_fax(body: bytes) -> bool:
+    """Whether there is a stream of T.38 fax (ITU-T T.38 annex D) that isn't refused."""
+    return b"m=image" in body and any(
+        words[0] == b"m=image"
+        and len(words) > 3
+        and words[1] != b"0"
+        and words[3].lower() == b"t38"
+        for line in _lines(body)
+        if (words := line.split())
+    )
+
+
 def codecs(body: bytes) -> list[Codec]:
     """The formats of the first audio stream, in order of preference; unknown ones left out."""
     lines = _lines(body)

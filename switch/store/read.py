@@ -102,15 +102,27 @@ class Reader:
         return self._path is None or self._path.exists()
 
     async def cdrs(
-        self, *, line: str | None = None, since: int | None = None, limit: int = DEFAULT_LIMIT
+        self,
+        *,
+        line: str | None = None,
+        since: int | None = None,
+        until: int | None = None,
+        limit: int = DEFAULT_LIMIT,
     ) -> list[Cdr]:
-        """Return the newest records, of a line and of calls that ended at `since` or later if given."""
+        """Return the newest records; of a line, and of calls that ended in [since, until), if given.
+
+        `limit` is how many of them; 0 = all.
+        """
         wanted = select(tables.cdr)
         if line is not None:
             wanted = wanted.where(tables.cdr.c.line == line)
         if since is not None:
             wanted = wanted.where(tables.cdr.c.end >= since)
-        wanted = wanted.order_by(tables.cdr.c.start.desc(), tables.cdr.c.key.desc()).limit(limit)
+        if until is not None:
+            wanted = wanted.where(tables.cdr.c.end < until)
+        wanted = wanted.order_by(tables.cdr.c.start.desc(), tables.cdr.c.key.desc())
+        if limit:
+            wanted = wanted.limit(limit)
         return [Cdr.from_record(dict(row)) for row in reversed(await self.rows(wanted))]
 
     async def usage(self, line: str, cycle: Cycle, threshold_ms: int) -> Reading:

@@ -1,11 +1,14 @@
 """What the database tells of fair-use cases: their steps, and the calls behind them."""
 
-from typing import Any
+from collections.abc import AsyncIterator
+from typing import Any, Final
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, tuple_
 
 from switch.store import tables
 from switch.store.read import Reader
+
+PAGE: Final = 2_000
 
 
 class CaseReader:
@@ -31,6 +34,13 @@ class CaseReader:
         rows = await self._reader.rows(select(table).join(newest, match))
         return [{"k": "case", **row} for row in rows]
 
+    async def notices(self, line: str, since: int) -> list[dict[str, Any]]:
+        """Return what was told about a line since then, oldest first."""
+        table = tables.notice.c
+        shown = (table.at, table.kind, table.percentage, table.audience, table.channel, table.state)
+        wanted = select(*shown).where(table.line == line, table.at >= since).order_by(table.at)
+        return await self._reader.rows(wanted)
+
     async def longest_calls(self, line: str, since: int, limit: int) -> list[dict[str, Any]]:
         """Return the calls of a line since then that counted most, most first."""
         cdr = tables.cdr.c
@@ -42,6 +52,32 @@ class CaseReader:
             .limit(limit)
         )
         return await self._reader.rows(wanted)
+
+    async def calls(self, since: int, most: int) -> AsyncIterator[dict[str, Any]]:
+        """Yield what detectors read of the calls that began since then, the newest `most`, oldest first.
+
+        Page by page: a month of calls is more than memory should hold.
+        """
+        cdr = tables.cdr.c
+        names = (cdr.key, cdr.call_id, cdr.line, cdr.direction, cdr.src, cdr.dst, cdr.start, cdr.answer,
+                 cdr.end, cdr.hangup_by, cdr.sip_status, cdr.forwarded_by, cdr.feature)  # fmt: skip
+        newest = select(cdr.start).order_by(cdr.start.desc()).offset(most).limit(1)
+        for row in await self._reader.rows(newest):
+            since = max(since, row["start"] + 1)
+        last = (since, "")
+        while True:
+            page = (
+                select(*names)
+                .where(tuple_(cdr.start, cdr.key) > last)
+                .order_by(cdr.start, cdr.key)
+                .limit(PAGE)
+            )
+            rows = await self._reader.rows(page)
+            for row in rows:
+                yield row
+            if len(rows) < PAGE:
+                return
+            last = (rows[-1]["start"], rows[-1]["key"])
 
     async def counted_ms(self, line: str, since: int) -> int:
         """Return what a line's calls that ended since then counted."""

@@ -12,6 +12,8 @@ from typing import Any, Final
 from switch.store.alarm import Alarm, quiet
 from switch.store.read import Reader, StoreUnavailableError
 from switch.store.read_cases import CaseReader
+from switch.store.read_contracts import ContractReader
+from switch.store.read_devices import DeviceReader
 from switch.store.read_feed import feed
 from switch.usage.adjustment import Adjustment
 
@@ -24,9 +26,10 @@ Total = tuple[str, int, dict[str, int], list[int]]
 
 @dataclass(frozen=True, slots=True)
 class Recalled:
-    """`lives` are records as in the journal, "line_state", "location" and the feed's; `bindings` likewise;
-    `notices` are the ids of those that were owed lately,
-    `cases` the last steps of fair-use cases, `adjustments` corrections with their cycles."""
+    """`lives` are records as in the journal, "line_state", "location", "line_secret" and the feed's;
+    `bindings` likewise; `notices` are the ids of those that were owed lately, `cases` the last steps of
+    fair-use cases, `contracts` all steps of contracts, `disclosures` of requests, `adjustments`
+    corrections with their cycles, `devices` records of devices and rollouts."""
 
     lives: list[dict[str, Any]] = field(default_factory=list)
     totals: list[Total] = field(default_factory=list)
@@ -34,6 +37,9 @@ class Recalled:
     notices: list[str] = field(default_factory=list)
     cases: list[dict[str, Any]] = field(default_factory=list)
     adjustments: list[tuple[Adjustment, int]] = field(default_factory=list)
+    contracts: list[dict[str, Any]] = field(default_factory=list)
+    disclosures: list[dict[str, Any]] = field(default_factory=list)
+    devices: list[dict[str, Any]] = field(default_factory=list)
 
 
 async def recall(
@@ -54,12 +60,20 @@ async def recall(
             states = [{"k": "line_state", **asdict(row)} for row in await reader.line_states()]
             places = [{"k": "location", **asdict(row)} for row in await reader.locations()]
             told = await feed(reader)
+            of_devices = DeviceReader(reader)
+            secrets = await of_devices.secrets()
+            devices = await of_devices.records()
             totals = await reader.totals(since, node)
             adjustments = await reader.adjustments(since)
             notices = await reader.notice_ids()
             cases = await CaseReader(reader).last_steps()
             bindings = await reader.bindings(now)
-            return Recalled(states + places + told, totals, bindings, notices, cases, adjustments)
+            contracts = await ContractReader(reader).steps()
+            asked = await ContractReader(reader).disclosures()
+            lives = states + places + secrets + told
+            return Recalled(
+                lives, totals, bindings, notices, cases, adjustments, contracts, asked, devices
+            )
     except (StoreUnavailableError, TimeoutError, ValueError) as error:
         # There is none before the first start; all else is worth a look.
         if reader.exists:

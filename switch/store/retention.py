@@ -1,9 +1,9 @@
-"""Personal data goes when its time is over: CDRs, texts of the emergency audit, notices.
+"""Personal data goes when its time is over: CDRs, texts of the emergency audit, notices, ended contracts.
 
 Once an hour, on the writer's connection between two batches. What a legal hold names stays. The chain
 of the audit holds without the texts (audit.purge), and the journal's old segments go as well, lest a
 replay brings rows back. Deliberately absent: locations, which are kept in all their versions because a
-purged audit row still names one; and counted minutes, which name no other party.
+purged audit row still names one; counted minutes, which name no other party; and the log of disclosures.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable
 from datetime import UTC, date, datetime
 from typing import Final
 
-from sqlalchemy import CursorResult, Table, delete
+from sqlalchemy import CursorResult, Table, delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from switch.clock import wall
@@ -40,8 +40,10 @@ class Retention:
         settings: Callable[[], RetentionSettings],
         *,
         alarm: Alarm = quiet,
+        forget: Callable[[Collection[str]], None] = lambda lines: None,
     ) -> None:
-        """Nothing happens before `run`."""
+        """Nothing happens before `run`. `forget` is told the lines whose contracts were purged."""
+        self._forget = forget
         self._journal = journal
         self._writer = writer
         self._settings = settings
@@ -65,6 +67,9 @@ class Retention:
             gone["traffic"] = await self._delete(tables.cdr, "end", cutoff, held)
             cutoff = _cutoff(settings.notices, today, now)
             gone["notices"] = await self._delete(tables.notice, "at", cutoff, held)
+            gone["identity"] = await self._purge_contracts(
+                _cutoff(settings.identity, today, now), held
+            )
             gone["emergency"] = await self._purge_audit(settings, today, now, held)
             oldest = min(_cutoff(settings.traffic, today, now), now)
             await asyncio.to_thread(self._journal.remove_older, oldest / 1000)
@@ -88,6 +93,28 @@ class Retention:
             return result.rowcount
 
         return await self._in_portions(errand)
+
+    async def _purge_contracts(self, before: int, held: Collection[str]) -> int:
+        """Delete the steps of contracts that ended before then, and those of their cases."""
+        steps, cases, lines = tables.contract_step, tables.case_step, list[str]()
+        ended = select(steps.c.line).where(
+            steps.c.to == "terminated", steps.c.at < before, steps.c.line.not_in(list(held))
+        )
+
+        async def errand(connection: AsyncConnection) -> int:
+            lines[:] = (await connection.execute(ended.distinct().limit(PORTION))).scalars()
+            gone = 0
+            for table in (steps, cases):
+                result: CursorResult[tuple[()]] = await connection.execute(
+                    delete(table).where(table.c.line.in_(lines))
+                )
+                gone += result.rowcount
+            return gone
+
+        gone = await self._writer.carry_out(errand)
+        if lines:
+            self._forget(lines)
+        return gone
 
     async def _purge_audit(
         self, settings: RetentionSettings, today: date, now: int, held: Collection[str]

@@ -14,7 +14,7 @@ from sqlalchemy import Column, Table, TextClause, bindparam, case, func, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql import ClauseElement
 
-from switch.store import tables
+from switch.store import device_tables, tables
 
 Record = dict[str, Any]
 Row = dict[str, Any]
@@ -113,6 +113,12 @@ def _notice(record: Record) -> Row:
     return row
 
 
+def _whole(table: Table) -> Callable[[Record], Row]:
+    """A record whose table keeps all of it in `body`, and some of it beside."""
+    names = [column.name for column in table.columns if column.name != "body"]
+    return lambda record: {**{name: record[name] for name in names}, "body": record}
+
+
 def _case_step(record: Record) -> Row:
     return {name: record[name] for name in _CASE_STEP}
 
@@ -129,6 +135,21 @@ SINKS: Final[dict[str, Sink]] = {
     "feed_ack": Sink(tables.feed_ack, _of(tables.feed_ack)),
     "notice": Sink(tables.notice, _notice, newest="changed_at"),
     "case": Sink(tables.case_step, _case_step),
+    "disclosure": Sink(tables.disclosure_step, _of(tables.disclosure_step)),
+    "contract": Sink(tables.contract_step, _of(tables.contract_step)),
+    "device": Sink(device_tables.device, _whole(device_tables.device), newest="changed_at"),
+    "device_desired": Sink(
+        device_tables.device_desired, _of(device_tables.device_desired), newest="rev"
+    ),
+    "device_reported": Sink(
+        device_tables.device_reported, _of(device_tables.device_reported), newest="at"
+    ),
+    "device_event": Sink(device_tables.device_event, _of(device_tables.device_event)),
+    "rollout": Sink(device_tables.rollout, _whole(device_tables.rollout), newest="changed_at"),
+    "rollout_device": Sink(
+        device_tables.rollout_device, _of(device_tables.rollout_device), newest="at"
+    ),
+    "line_secret": Sink(device_tables.line_secret, _of(device_tables.line_secret), newest="at"),
 }
 
 

@@ -64,10 +64,12 @@ class RetentionSettings(Section):
 
     `traffic`: CDRs (CPCE L.34-1: 1 year). `emergency`: the texts of the audit of emergency calls, which
     tell where somebody was (location data, likewise). `notices`: the ledger of notices, which carries
-    legal clocks (Code civil 2224: 5 years).
+    legal clocks (Code civil 2224: 5 years). `identity`: the steps of a contract and of its cases, from
+    the contract's end on (CPCE L.34-1: 5 years).
     """
 
     traffic: tuple[Period, ...] = (Period(since=date(2024, 1, 1), days=365),)
     emergency: tuple[Period, ...] = (Period(since=date(2024, 1, 1), days=365),)
     notices: tuple[Period, ...] = (Period(since=date(2024, 1, 1), days=1_826),)
+    identity: tuple[Period, ...] = (Period(since=date(2024, 1, 1), days=1_826),)
     holds: tuple[Hold, ...] = ()

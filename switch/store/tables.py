@@ -137,6 +137,7 @@ cdr: Final = Table(
     Column("forwarded_by", String),
     Column("estimated", Boolean, nullable=False),
     Column("plan", String),
+    Column("feature", String),
     Column("legs", JSON, nullable=False),
     Column("attempts", JSON, nullable=False),
     Index(None, "start"),
@@ -281,4 +282,48 @@ case_step: Final = Table(
     Column("deadline", BigInteger),
     Column("contacted", Boolean, nullable=False),
     Index(None, "line"),
+)
+
+# Steps of contracts: the audit of activations, warnings, suspensions, terminations. Each stays. `line` is
+# "" for what concerns an account as a whole.
+contract_step: Final = Table(
+    "contract_step",
+    metadata,
+    Column("line", String, primary_key=True),
+    Column("account", String, primary_key=True),
+    Column("at", BigInteger, primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("actor", String, nullable=False),
+    Column("by", String, nullable=False),
+    Column("clause", String, nullable=False),
+    Column("because", String, nullable=False),
+    Column("before", String, nullable=False),
+    Column("before_ground", String, nullable=False),
+    Column("to", String, nullable=False),
+    Column("number", String, nullable=False),
+    Column("until", BigInteger),
+    Column("way", String, nullable=False),
+    Column("notice", String, nullable=False),
+)
+
+# Requests to disclose a customer's data: every step stays; the export's has the seal of what left.
+disclosure_step: Final = Table(
+    "disclosure_step",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("n", Integer, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("did", String, nullable=False),
+    Column("by", String, nullable=False),
+    Column("because", String, nullable=False),
+    Column("seal", String, nullable=False),
+    Column("line", String, nullable=False),
+    Column("since", BigInteger, nullable=False),
+    Column("until", BigInteger, nullable=False),
+    Column("classes", JSON, nullable=False),
+    Column("ground", String, nullable=False),
+    Column("reference", String, nullable=False),
+    Column("asked_by", String, nullable=False),
+    Column("stage", String, nullable=False),
+    Column("approved_by", JSON, nullable=False),
 )

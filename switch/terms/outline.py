@@ -1,7 +1,8 @@
 """From a CDR to the outline of a call that detectors look at: who, when, how long, and no more.
 
-What the record doesn't hold is unknown, never a suspicion: fax (T.38), conference size and the shares of
-speech come with media statistics, which calls that pass by the switch don't have yet.
+What the record doesn't hold is unknown, never a suspicion: the shares of speech come with media statistics,
+which calls that pass by the switch don't have. A conference is mixed in the phone, so its size isn't told
+either; what the switch sees of it are calls that are up together (acceptable_use/window.py).
 """
 
 from collections.abc import Callable, Mapping
@@ -53,6 +54,7 @@ def outline(record: Record, around: Circumstances, classify: Callable[[str], Num
         number_class=classify(peer) if outbound else NumberClass.NATIONAL,
         country=country(peer),
         forwarded=record.get("forwarded_by") is not None,
+        is_fax=record.get("feature") == "fax",
         concurrent=around.live + 1,
         caller_id=record["src"] if outbound else "",
         user_agent=around.user_agent,

@@ -1,7 +1,8 @@
-"""[acceptable_use]: how closely calls are watched for forbidden uses (terms 3(b)), and what follows."""
+"""[acceptable_use]: how closely calls are watched for forbidden uses (terms 3(b)), and what follows;
+[contract]: the clocks and effects of suspensions and terminations."""
 
 from dataclasses import replace
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -11,6 +12,7 @@ from policy.acceptable_use.watch import Settings as WatchSettings
 from switch.settings import Section
 
 _FEATURES: Final = {each.id: {f.name for f in each.features} for each in DETECTORS}
+Releasing = Literal["suspended", "unpaid", "stolen", "terminated"]
 Limits = dict[str, dict[str, tuple[float, float]]]
 
 
@@ -59,3 +61,16 @@ class AcceptableUseSettings(Section):
             for each in detector.features
         )
         return replace(detector, features=features)
+
+
+class ContractSettings(Section):
+    """[contract]: what the terms leave to the operator.
+
+    `release_live_calls`: states that end a line's live calls at once, emergency calls excepted; in the
+    others they go on to their end. `quarantine_days`: how long a number rests between two holders (the
+    law asks for 45). `cure_within_days`: the time to cure a breach, when a notice names no day.
+    """
+
+    release_live_calls: frozenset[Releasing] = frozenset({"stolen", "terminated"})
+    quarantine_days: int = Field(default=45, ge=45)
+    cure_within_days: int = Field(default=15, ge=1)

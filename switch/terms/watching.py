@@ -3,11 +3,13 @@
 CDRs are taken from the journal's records and looked at once a second, so the call path pays for nothing.
 An alert goes to the log and to the operator; out of shadow mode two independent detectors open a case, and
 toll fraud or a takeover bars international and premium calls until a person decides (2(k)(e)).
-Deliberately absent: profiles that outlive the process; they begin anew with a restart.
+After a start, profiles are made again of the last weeks' calls (`recall`), without a word: what they led to
+was told then. Deliberately absent: the phones and networks of those calls, which CDRs don't have.
 """
 
+import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Final
 
 import orjson
@@ -22,21 +24,22 @@ from switch.terms.ladders import Ladders
 from switch.terms.outline import Circumstances, outline
 
 CLAUSE: Final = "3(b)"
-GROUND: Final = "2(k)(e)"
 KIND: Final = b'{"k":"cdr"'
 CAPACITY: Final = 50_000
+SLICE: Final = 20  # calls that are recalled in one turn of the loop: a millisecond
 
-Bar = Callable[[str, LineState, str, str, int], None]
+Bar = Callable[[str, str], object]
 
 
 class Watching:
-    """Over one exchange; `bar` changes a line's state (line, state, ground, by, UTC ms)."""
+    """Over one exchange; `bar` bars what costs money abroad, by (line, why), as 2(k)(e) lets it."""
 
     def __init__(self, exchange: Exchange, ladders: Ladders, settings: Settings, bar: Bar) -> None:
         self._exchange = exchange
         self._ladders = ladders
         self._bar = bar
         self._waiting: deque[bytes] = deque(maxlen=CAPACITY)
+        self._is_recalling = False
         self.watch = Watch(settings)
 
     def feed(self, records: list[bytes]) -> None:
@@ -47,6 +50,8 @@ class Watching:
 
     def look(self) -> None:
         """Look at the calls that ended since; called once a second."""
+        if self._is_recalling:
+            return  # what ended meanwhile comes after what is remembered
         for _ in range(len(self._waiting)):
             record: dict[str, Any] = orjson.loads(self._waiting.popleft())
             line = record["line"]
@@ -54,6 +59,23 @@ class Watching:
                 call = outline(record, self._around(line, record), self._class_of)
                 for alert in self.watch.add(line, call):
                     self._tell(alert)
+
+    async def recall(self, calls: AsyncIterator[Mapping[str, Any]]) -> int:
+        """Make profiles of calls that ended before, oldest first; return how many. The loop goes on."""
+        count, facts = 0, self._exchange.facts
+        self._is_recalling = True
+        try:
+            async for record in calls:
+                line = facts.lines.get(record["line"])
+                if line is not None:
+                    around = Circumstances(facts.accounts[line.account].time_zone)
+                    self.watch.add(line.id, outline(record, around, self._class_of))
+                count += 1
+                if not count % SLICE:
+                    await asyncio.sleep(0)
+        finally:
+            self._is_recalling = False
+        return count
 
     def _around(self, line: str, record: Mapping[str, Any]) -> Circumstances:
         exchange = self._exchange
@@ -90,7 +112,7 @@ class Watching:
             self._ladders.detect(alert.line, cycle, alert.at, _because(alert))
         known = self._exchange.facts.lines[alert.line]
         if alert.bars and alert.level is Level.HARD and known.state is LineState.ACTIVE:
-            self._bar(alert.line, LineState.FRAUD_HOLD, GROUND, f"vigie {detector.id}", alert.at)
+            self._bar(alert.line, _because(alert))
 
 
 def _subnet(address: str) -> str:

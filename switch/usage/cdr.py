@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 import orjson
 
 Direction = Literal["inbound", "outbound"]
+Feature = Literal["fax"]
 Disposition = Literal["answered", "busy", "no_answer", "cancelled", "refused", "failed"]
 
 # Why a leg is in the record but not in the line's minutes. Limits and fair use never touch these.
@@ -50,6 +51,7 @@ class Cdr:
     `estimated` says that the end was not seen but taken from the last sign of life, in the
     customer's favour. `line` is None when no line was involved (an inbound call to a number nobody
     has). `plan` is the line's when the call was answered, and holds for the whole of it.
+    `feature`: it turned to fax (T.38).
     """
 
     call_id: str
@@ -74,6 +76,7 @@ class Cdr:
     forwarded_by: str | None = None
     estimated: bool = False
     plan: str | None = None
+    feature: Feature | None = None
     legs: tuple[CdrLeg, ...] = ()
     attempts: tuple[CdrAttempt, ...] = ()
 

@@ -9,12 +9,13 @@ All `*_ms` are integer milliseconds, of boottime unless named otherwise. Deliber
 effect of a crossing on a call. It is an indicator and never a cap.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Final
 from zlib import crc32
 
 from switch.clock import Timer, Wheel
 from switch.usage.adjustment import Adjustment
+from switch.usage.crossing import reached_at
 from switch.usage.cycle import Cycle
 from switch.usage.elsewhere import NOWHERE, Elsewhere
 from switch.usage.leg import Leg
@@ -40,7 +41,8 @@ class LineMeter:
     """What a line used in `cycle`.
 
     `settled`: ms of ended parts by direction. `adjustments`: corrections of the cycle by id.
-    `elsewhere`: what other nodes counted in it. `crossed`: percentages reached, ascending. `fire` is
+    `elsewhere`: what other nodes counted in it. `crossed`: percentages reached, ascending. `ended`:
+    intervals of ended legs in whose midst a crossing may turn out to lie. `fire` is
     called with (meter, percentage, boottime ms) at each crossing, `close` with (leg, boottime ms)
     when a cycle's end closes a leg's part.
     """
@@ -49,7 +51,6 @@ class LineMeter:
         "_boundary",
         "_close",
         "_counted",
-        "_ended",
         "_fire",
         "_newest",
         "_phase_ms",
@@ -64,6 +65,7 @@ class LineMeter:
         "crossed",
         "cycle",
         "elsewhere",
+        "ended",
         "legs",
         "line",
         "offset_ms",
@@ -98,7 +100,7 @@ class LineMeter:
         # An ACK that comes late makes its leg count from its 200 on, so a crossing can lie before the
         # end of legs that ended meanwhile: their intervals are kept while an ACK is awaited.
         self._provisional = 0
-        self._ended: list[tuple[int, int]] = []
+        self.ended: dict[str, tuple[int, int]] = {}
         self._boundary: int | None = None
         self._points = points
         self._timer: Timer | None = None
@@ -108,38 +110,18 @@ class LineMeter:
         # crc32, and not the builtin hash: the same in every run, so that a run can be repeated.
         self._phase_ms = crc32(line.encode()) % (_COARSE_MS // _PHASE_MS) * _PHASE_MS
 
-    def used_ms(self, now_ms: int) -> int:
-        """Return the counted ms of the cycle, live legs (also those not yet ACKed) included."""
-        return self._sum() + self.live_ms(now_ms)
-
-    def live_ms(self, now_ms: int) -> int:
-        """Return the live legs' part of `used_ms`."""
-        n = self.cycle.n
-        here = sum(
-            leg.live_ms(now_ms) for leg in self.legs.values() if leg.counts and leg.cycle.n == n
-        )
-        return here + self.elsewhere.live_ms(now_ms)
-
-    def by_direction(self, now_ms: int) -> dict[str, int]:
-        """Return ms by direction, live legs included, also of a direction that doesn't count."""
-        sums = dict(self.settled)
-        for leg in self.legs.values():
-            if leg.exempt_reason is None and leg.cycle.n == self.cycle.n:
-                sums[leg.direction] += leg.live_ms(now_ms)
-        return self.elsewhere.added_to(sums, now_ms)
-
     def add(self, leg: Leg) -> None:
         """Take a leg that was answered; it is provisional until `confirm`."""
-        if leg.cycle.n > self.cycle.n:
-            self.advance(leg.mark_ms)
-            self._roll(leg.cycle)
+        self._turn_to(leg.cycle)
         self.legs[leg.id] = leg
         self.offset_ms = leg.wall_ms - leg.start_ms
-        if leg.counts and not leg.confirmed:
-            if self._ended and not self._provisional:
-                self.advance(leg.mark_ms - _SETTLE_MS)
-                self._ended = [each for each in self._ended if each[1] > leg.mark_ms]
-            self._provisional += 1
+        self._provisional += leg.counts and not leg.confirmed
+
+    def forget_ended(self, upto_ms: int) -> None:
+        """Let go of intervals of ended legs that no awaited ACK can concern: before a leg is added."""
+        if self.ended and not self._provisional:
+            self.advance(upto_ms - _SETTLE_MS)
+            self.ended = {leg: each for leg, each in self.ended.items() if each[1] > upto_ms}
 
     def confirm(self, leg: Leg) -> None:
         """Let a leg count from its mark on: its ACK arrived."""
@@ -184,8 +166,7 @@ class LineMeter:
         self, cycle: Cycle, by_direction: dict[str, int], counted: Collection[str], at_ms: int
     ) -> None:
         """Take a recorded sum of ended legs, by greatest-of; an older cycle's is ignored."""
-        if cycle.n > self.cycle.n:
-            self._roll(cycle)
+        self._turn_to(cycle)
         if cycle.n < self.cycle.n:
             return
         for direction, ms in by_direction.items():
@@ -193,10 +174,15 @@ class LineMeter:
         self._counted = sum(self.settled[direction] for direction in counted)
         self.settled_at_ms = at_ms
 
+    def take_ended(self, n: int, ended: Mapping[str, tuple[int, int]]) -> None:
+        """Take such intervals from a checkpoint; the total beside them holds their ms."""
+        if n == self.cycle.n and ended:
+            self.ended |= ended
+            self._newest = max(self._newest, *(end for _, end in ended.values()))
+
     def take_adjustment(self, adjustment: Adjustment, cycle: Cycle, at_ms: int) -> bool:
         """Take a correction of a cycle; False when it is known or the cycle is over."""
-        if cycle.n > self.cycle.n:
-            self._roll(cycle)
+        self._turn_to(cycle)
         if cycle.n < self.cycle.n or adjustment.id in self.adjustments:
             return False
         self.adjustments[adjustment.id] = adjustment
@@ -206,8 +192,7 @@ class LineMeter:
 
     def take_elsewhere(self, cycle: Cycle, elsewhere: Elsewhere, now_ms: int) -> None:
         """Take what other nodes counted in a cycle, in place of what was known of them."""
-        if cycle.n > self.cycle.n:
-            self._roll(cycle)
+        self._turn_to(cycle)
         if cycle.n < self.cycle.n:
             return
         for mark in self.elsewhere.marks:
@@ -245,7 +230,7 @@ class LineMeter:
     def on_timer(self, name: str, now: float) -> None:
         """Look again: a crossing or a cycle's end is due, or near enough to arm exactly."""
         now_ms = round(now * 1000)
-        if self._boundary is not None and self._boundary <= now_ms:
+        if self._boundary is not None and self._boundary <= now_ms - _SETTLE_MS:
             for leg in list(self.legs.values()):
                 self._catch_up(leg, now_ms)
             splitting = (
@@ -292,7 +277,7 @@ class LineMeter:
 
     def _next_look_ms(self) -> int | None:
         """Return when something happens by itself: a crossing, or a live leg's cycle end."""
-        look = self._boundary
+        look = None if self._boundary is None else self._boundary + _SETTLE_MS
         if self.elsewhere.marks:
             return look  # the next word of the other nodes looks again
         for percentage, point in self._points.items():
@@ -310,7 +295,7 @@ class LineMeter:
 
     def _linear(self, point: int) -> int | None:
         """Return the crossing by the slope of all live legs: right if none starts after it."""
-        missing = point - self._sum()
+        missing = point - self.ended_ms()
         if missing <= 0:
             return max(self.settled_at_ms, self._newest)
         if not self._running:
@@ -319,23 +304,15 @@ class LineMeter:
 
     def _solved(self, point: int) -> int:
         """Return a crossing that lies before the start or end of some legs (a late ACK did that)."""
-        missing = point - self._sum() + sum(end - mark for mark, end in self._ended)
-        turns = [(leg.mark_ms, 1) for leg in self.legs.values() if leg.joined]
-        turns += [(mark, 1) for mark in self.elsewhere.marks]
-        for mark, end in self._ended:
-            turns += ((mark, 1), (end, -1))
-        turns.sort()
-        running = since = 0
-        for turn, change in turns:
-            if running and since - (missing // -running) <= turn:
-                break
-            missing -= running * (turn - since)
-            running += change
-            since = turn
-        return since - (missing // -running)
+        ended = self.ended.values()
+        missing = point - self.ended_ms() + sum(end - mark for mark, end in ended)
+        live = [leg.mark_ms for leg in self.legs.values() if leg.joined]
+        return reached_at(
+            missing, [*ended, *((mark, None) for mark in (*live, *self.elsewhere.marks))]
+        )
 
-    def _sum(self) -> int:
-        """The counted ms of all that has ended, here and elsewhere, corrections included."""
+    def ended_ms(self) -> int:
+        """Return the counted ms of all that has ended, here and elsewhere, corrections included."""
         return self._counted + self.elsewhere.counted_ms + self.adjusted_ms
 
     def _join(self, leg: Leg) -> None:
@@ -349,7 +326,7 @@ class LineMeter:
     def _remember(self, leg: Leg, end_ms: int) -> None:
         """Keep the interval of a leg that ends while the ACK of another is awaited."""
         if leg.joined and self._provisional:
-            self._ended.append((leg.mark_ms, end_ms))
+            self.ended[leg.id] = leg.mark_ms, end_ms
             self._newest = max(self._newest, end_ms)
 
     def _leave(self, leg: Leg) -> None:
@@ -357,7 +334,7 @@ class LineMeter:
         leg.joined = False
         self._running -= 1
         self._starts -= leg.mark_ms
-        if not self._running and not self._ended:
+        if not self._running and not self.ended:
             self._newest = 0
 
     def _catch_up(self, leg: Leg, at_ms: int) -> None:
@@ -379,6 +356,16 @@ class LineMeter:
         leg.mark_ms = boundary
         self._join(leg)
 
+    def _turn_to(self, cycle: Cycle) -> None:
+        """Turn to a cycle if it is later, with what of the present one is still to be said."""
+        if cycle.n <= self.cycle.n:
+            return
+        for leg in list(self.legs.values()):
+            if leg.cycle.n < cycle.n:
+                self._catch_up(leg, leg.boundary_ms)
+        if cycle.n > self.cycle.n:
+            self._roll(cycle)
+
     def _roll(self, cycle: Cycle) -> None:
         """Turn to a later cycle, from zero. Live legs follow, each at its own boundary."""
         for leg in self.legs.values():
@@ -392,5 +379,5 @@ class LineMeter:
         self.cycle = cycle
         self.settled = {"inbound": 0, "outbound": 0}
         self.crossed = []
-        self._ended.clear()
+        self.ended.clear()
         self._counted = 0

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from switch.clock import Wheel
 from switch.sip.outbox import Outbox
-from switch.usage import records
+from switch.usage import records, shown
 from switch.usage.adjustment import Adjustment
 from switch.usage.cdr import Direction
 from switch.usage.cycle import Cycle
@@ -95,7 +95,9 @@ class Meters:
             leg_id, line, direction, at_ms, round(wall * 1000), exempt_reason, counts, cycle, at_ms
         )
         self._legs[leg_id] = leg
-        self._meter(line, cycle).add(leg)
+        meter = self._meter(line, cycle)
+        meter.forget_ended(at_ms)
+        meter.add(leg)
         self._outbox.journal.append(records.started(leg, self._boot))
 
     def confirm(self, leg_id: str) -> None:
@@ -141,26 +143,27 @@ class Meters:
     def used_ms(self, line: str, now: float) -> int:
         """Return the ms that a line used in its present cycle, live calls included."""
         meter = self._lines.get(line)
-        return meter.used_ms(round(now * 1000)) if meter else 0
+        return shown.used_ms(meter, round(now * 1000)) if meter else 0
 
     def live_ms(self, line: str, now: float) -> int:
         """Return the part of `used_ms` that belongs to live calls."""
         meter = self._lines.get(line)
-        return meter.live_ms(round(now * 1000)) if meter else 0
+        return shown.live_ms(meter, round(now * 1000)) if meter else 0
 
     def reading(self, line: str, now: float, cycle: Cycle) -> Reading:
         """Return what `usage show` shows; `cycle` is the line's at present."""
         meter = self._lines.get(line)
-        if meter is None or meter.cycle.n < cycle.n:
-            nothing = {"inbound": 0, "outbound": 0}
-            return Reading(line, cycle, 0, 0, nothing, self.threshold_ms, ())
         now_ms = round(now * 1000)
+        if meter is None or meter.cycle.n < cycle.n:
+            begun = shown.begun(meter, cycle.n, now_ms)
+            live_ms = sum(begun[direction] for direction in self._counted)
+            return Reading(line, cycle, live_ms, live_ms, begun, self.threshold_ms, ())
         return Reading(
             line,
             meter.cycle,
-            meter.used_ms(now_ms),
-            meter.live_ms(now_ms),
-            meter.by_direction(now_ms),
+            shown.used_ms(meter, now_ms),
+            shown.live_ms(meter, now_ms),
+            shown.by_direction(meter, now_ms),
             self.threshold_ms,
             tuple(meter.crossed),
             meter.adjusted_ms,
@@ -229,8 +232,8 @@ class Meters:
         """Restate the last beat, every total and live leg, for the head of a new segment."""
         if self._beat is not None:
             yield self._beat
-        for line, meter in self._lines.items():
-            yield records.total(line, meter.cycle, meter.settled, meter.crossed)
+        for meter in self._lines.values():
+            yield records.total(meter, self._boot)
             for made in meter.adjustments.values():
                 yield records.adjustment(made, meter.cycle)
         for leg in self._legs.values():
@@ -256,7 +259,7 @@ class Meters:
             case "usage":
                 self._restore_usage(record)
             case "threshold" | "total":
-                self._restore_total(record, round(now * 1000))
+                self._restore_total(record, now, wall)
             case "adjust":
                 cycle = records.read_calendar(record).cycle(record["cycle"])
                 self._take_adjustment(Adjustment.of(record), cycle, now, wall)
@@ -303,7 +306,7 @@ class Meters:
             del self._legs[leg.id]
             self._closed.add(leg.id)
 
-    def _restore_total(self, record: dict[str, Any], now_ms: int) -> None:
+    def _restore_total(self, record: dict[str, Any], now: float, wall: float) -> None:
         """Take a line's restated total, or one percentage that was announced."""
         if record["k"] == "threshold":
             meter = self._lines.get(record["line"])
@@ -312,8 +315,12 @@ class Meters:
             return
         cycle = records.read_calendar(record).cycle(record["cycle"])
         meter = self._meter(record["line"], cycle)
-        meter.take_total(cycle, record["by_direction"], self._counted, now_ms)
+        meter.take_total(cycle, record["by_direction"], self._counted, round(now * 1000))
         meter.take_crossed(cycle.n, record["crossed"])
+        if ended := record.get("ended"):
+            shift = self._here(record, record["at"], now, wall) - record["at"]
+            spans = {leg: (mark + shift, end + shift) for leg, (mark, end) in ended.items()}
+            meter.take_ended(cycle.n, spans)
 
     def _take_adjustment(
         self, adjustment: Adjustment, cycle: Cycle, now: float, wall: float

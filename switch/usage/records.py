@@ -15,6 +15,7 @@ import orjson
 from switch.usage.adjustment import Adjustment
 from switch.usage.cycle import Calendar, Cycle
 from switch.usage.leg import Leg
+from switch.usage.line import LineMeter
 
 
 def started(leg: Leg, boot: str) -> bytes:
@@ -103,17 +104,23 @@ def adjustment(made: Adjustment, cycle: Cycle) -> bytes:
     )
 
 
-def total(line: str, cycle: Cycle, by_direction: dict[str, int], crossed: list[int]) -> bytes:
-    """A checkpoint restates what a line's ended legs came to in its present cycle."""
-    return orjson.dumps(
-        {
-            "k": "total",
-            "line": line,
-            "by_direction": by_direction,
-            "crossed": crossed,
-            **cycle_fields(cycle.n, cycle.calendar),
-        }
-    )
+def total(meter: LineMeter, boot: str) -> bytes:
+    """A checkpoint restates what a line's ended legs came to in its present cycle.
+
+    `ended`, while an ACK is awaited: the intervals that a crossing may yet turn out to lie in
+    (boottime, as is `at`, an instant whose UTC is `wall`).
+    """
+    cycle = meter.cycle
+    record: dict[str, Any] = {
+        "k": "total",
+        "line": meter.line,
+        "by_direction": meter.settled,
+        "crossed": meter.crossed,
+        **cycle_fields(cycle.n, cycle.calendar),
+    }
+    if meter.ended:
+        record |= {"ended": meter.ended, "boot": boot, "at": 0, "wall": meter.offset_ms}
+    return orjson.dumps(record)
 
 
 def beat(boot: str, now_ms: int, wall_ms: int) -> bytes:

@@ -1,10 +1,13 @@
-"""[usage]: the fair-use threshold of terms 3(a) and what counts towards it."""
+"""[usage]: the fair-use threshold of terms 3(a) and what counts towards it; [[tariff]]: its other plan."""
 
+from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
+from policy.model import NumberClass
 from switch.settings import Section
+from switch.usage.rating import Pulse, Tariff
 
 Percentage = Annotated[int, Field(ge=1, le=100)]
 
@@ -29,3 +32,22 @@ class UsageSettings(Section):
     def answer_within_ms(self) -> int:
         """The time to answer, in milliseconds."""
         return round(self.answer_within_days * 86_400_000)
+
+
+def _pulse(text: str) -> str:
+    Pulse.parse(text)
+    return text
+
+
+class TariffSettings(Section):
+    """What the per-minute plan bills for one class of numbers, before VAT: pulse "60/1" = the first 60
+    seconds whole, then each begun second."""
+
+    number_class: NumberClass = Field(alias="class")
+    pulse: Annotated[str, AfterValidator(_pulse)] = "60/1"
+    euros_per_minute: Decimal = Field(ge=0)
+    euros_per_call: Decimal = Field(default=Decimal(0), ge=0)
+
+    def tariff(self) -> Tariff:
+        """The tariff as rating takes it."""
+        return Tariff(Pulse.parse(self.pulse), self.euros_per_minute, self.euros_per_call)

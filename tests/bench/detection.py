@@ -1,25 +1,36 @@
 """`make bench-policy`: what the detectors find in made-up months, and whom they suspect wrongly.
 
 Prints precision, recall, time to detect and false cases per 1,000 line-months, with the parameters that
-the limits were not tuned on. Synthetic: see personas.py. Exit code 0 if the goals are met.
+the limits were not tuned on. An abuser is found when the detector that is meant for it tells, or when a case
+is opened: any other alert could be luck. Then what a call costs, and what a line takes of memory. Synthetic:
+see personas.py. Exit code 0 if the goals are met.
 """
 
 import argparse
+import gc
 import random
+import statistics
 import sys
 import time
+import tracemalloc
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
 
+import orjson
 from abusers import GROSS, HONEST, SLOW
 from personas import FIRST_DAY, Persona
 from rich.console import Console
 from rich.table import Table
 
+from policy.acceptable_use.call import Call
 from policy.acceptable_use.watch import Alert, Watch
+from switch import config
+from switch.terms.outline import Circumstances, outline
 
 # Volumes that the limits were tuned on, and those they are tested on: they don't overlap.
 SCALES = {"tuning": (0.85, 1.0), "testing": (1.0, 1.25)}
+DEMO = Path(__file__).resolve().parents[2] / "configs" / "demo"
 GOALS = {"gross": 0.95, "slow": 0.60}
 FALSE_CASES = 5.0
 
@@ -31,6 +42,7 @@ class Tally:
     lines: int = 0
     calls: int = 0
     found: int = 0
+    alerted: int = 0
     by_own: int = 0
     cases: int = 0
     days: list[int] = field(default_factory=list)
@@ -56,12 +68,17 @@ def tally(persona: Persona, lines: int, scales: tuple[float, float], seed: int) 
         names = {alert.detector.id for _, alert in alerts}
         result.lines += 1
         result.calls += calls
-        result.found += bool(names)
+        has_case = any(alert.opens_case for _, alert in alerts)
+        result.found += persona.abuse in names or has_case
+        result.alerted += bool(names)
         result.by_own += persona.abuse in names
-        result.cases += any(alert.opens_case for _, alert in alerts)
+        result.cases += has_case
         result.detectors.update(names)
-        if alerts:
-            result.days.append(alerts[0][0])
+        told = [
+            day for day, alert in alerts if alert.opens_case or alert.detector.id == persona.abuse
+        ]
+        if told:
+            result.days.append(told[0])
     return result
 
 
@@ -77,7 +94,7 @@ def report(lines: int, scales: tuple[float, float], seed: int) -> bool:
     for kind, personas in found.items():
         grid = Table(title=kind, box=None, title_justify="left", header_style="dim")
         for column in ("persona", "ought to be", "lines", "any alert", "by its own", "cases",
-                       "first day (median)", "detectors"):  # fmt: skip
+                       "found on day (median)", "detectors"):  # fmt: skip
             grid.add_column(column)
         for name, (persona, each) in personas.items():
             days = sorted(each.days)
@@ -85,7 +102,7 @@ def report(lines: int, scales: tuple[float, float], seed: int) -> bool:
                 name,
                 persona.abuse or "-",
                 str(each.lines),
-                f"{each.found / each.lines:.0%}",
+                f"{each.alerted / each.lines:.0%}",
                 f"{each.by_own / each.lines:.0%}" if persona.abuse else "-",
                 f"{each.cases / each.lines:.1%}",
                 str(days[len(days) // 2]) if days else "-",
@@ -117,6 +134,62 @@ def _verdict(console: Console, found: dict[str, list[Tally]]) -> bool:
     return is_met and false / months * 1000 <= FALSE_CASES
 
 
+def _cdr(call: Call) -> bytes:
+    """The record of a made-up call, as far as detectors read it."""
+    answered = call.at + call.ring_ms
+    own, other = "+33199000101", call.peer
+    return orjson.dumps(
+        {
+            "k": "cdr",
+            "call_id": call.call_id,
+            "direction": "outbound" if call.outbound else "inbound",
+            "src": own if call.outbound else other,
+            "dst": other if call.outbound else own,
+            "start": call.at,
+            "answer": answered if call.answered else None,
+            "end": answered + call.duration_ms,
+            "hangup_by": call.ended_by or None,
+            "sip_status": call.status,
+            "forwarded_by": own if call.forwarded else None,
+            "feature": "fax" if call.is_fax else None,
+        }
+    )
+
+
+def cost(lines: int, seed: int) -> tuple[float, float, float]:
+    """Microseconds from a CDR's record to all detectors' word; bytes of an honest line after a month: the
+    median persona's and the greatest."""
+    plan = config.load(DEMO).rules.plan
+    months = [
+        persona.month(random.Random(seed + n), 1.0) for n in range(lines) for persona in HONEST
+    ]
+    records = [(str(n), _cdr(call)) for n, month in enumerate(months) for call in month]
+    around = Circumstances("Europe/Paris", 0, "Phone", "192.0.2")
+    watch = Watch()
+    began = time.process_time()
+    for line, record in records:
+        watch.add(
+            line,
+            outline(
+                orjson.loads(record),
+                around,
+                lambda number: plan.classify_canonical(plan.canonical(number)).number_class,
+            ),
+        )
+    us = (time.process_time() - began) / len(records) * 1e6
+    sizes = []
+    for month in months[: len(HONEST)]:
+        gc.collect()
+        tracemalloc.start()
+        watch = Watch()
+        for call in month:
+            watch.add("1", call)
+        gc.collect()
+        sizes.append(tracemalloc.get_traced_memory()[0])
+        tracemalloc.stop()
+    return us, statistics.median(sizes), max(sizes)
+
+
 def main() -> int:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -124,7 +197,11 @@ def main() -> int:
     parser.add_argument("--parameters", choices=SCALES, default="testing")
     parser.add_argument("--seed", type=int, default=2026)
     options = parser.parse_args()
-    return 0 if report(options.lines, SCALES[options.parameters], options.seed) else 1
+    is_met = report(options.lines, SCALES[options.parameters], options.seed)
+    us, usual, greatest = cost(2, options.seed)
+    print(f"{us:.0f} µs CPU from a call's record to all detectors' word; a line takes {usual / 1024:.1f} KB, "
+          f"{greatest / 1024:.1f} KB at most: 100,000 lines {usual * 1e5 / 2**30:.1f} GB")  # fmt: skip
+    return 0 if is_met else 1
 
 
 if __name__ == "__main__":

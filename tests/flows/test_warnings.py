@@ -128,6 +128,28 @@ def test_a_suspended_line_hears_why(world: World) -> None:
     world.assert_idle()
 
 
+def test_who_hangs_up_on_a_refusal_was_refused_all_the_same(world: World) -> None:
+    """The CDR says why there was no call, not only that the caller lost patience."""
+    a, speaker = world.phone("105"), world.speaker()
+    caller = a.call("0145678901")
+    words = speaker.called()
+    words.answer(183, body=sdp("words"))
+    caller.expect(183)
+    caller.cancel()
+    caller.expect(200)
+    caller.fails(487)
+    speaker.reply(words.expect("CANCEL"), 200)
+    words.answer(487)
+    speaker.expect("ACK")
+    (cdr,) = world.cdrs
+    assert (cdr["ending"], cdr["disposition"], cdr["hangup_by"]) == (
+        "suspended",
+        "refused",
+        "caller",
+    )
+    world.assert_idle()
+
+
 def test_a_refusal_nobody_can_speak_is_immediate(world: World) -> None:
     a = world.phone("105")
     world.speakers.free = 0

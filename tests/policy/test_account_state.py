@@ -30,6 +30,7 @@ def test_each_state_bars_what_its_clause_says(number_class: NumberClass) -> None
     barred = number_class not in NEVER_BARRED
     assert _reason(LineState.ACTIVE, number_class) == ""
     assert _reason(LineState.SUSPENDED, number_class) == ("suspended" if barred else "")
+    assert _reason(LineState.PENDING, number_class) == ("not_activated" if barred else "")
     assert _reason(LineState.UNPAID, number_class) == ("unpaid" if barred else "")
     fraud = "fraud_hold" if number_class in FRAUD_BARS else ""
     assert _reason(LineState.FRAUD_HOLD, number_class) == fraud
@@ -51,6 +52,16 @@ def test_a_line_without_permissions(number_class: NumberClass) -> None:
         assert (refusal.reason, refusal.announcement) == ("not_permitted", "not_permitted")
 
 
+@pytest.mark.parametrize("number_class", NumberClass)
+def test_one_number_is_blocked_and_help_never_is(number_class: NumberClass) -> None:
+    line = replace(LINE, blocked=frozenset({"+33145678901"}))
+    refusal = refuse_calling(line, number_class, "+33145678901")
+    assert (refusal is None) == (number_class in NEVER_BARRED)
+    if refusal is not None:
+        assert (refusal.reason, refusal.clause) == ("not_permitted", "2(d)")
+    assert refuse_calling(line, number_class, "+33145678902") is None
+
+
 def test_the_recorded_ground_is_cited() -> None:
     line = replace(LINE, state=LineState.SUSPENDED, ground="2(k)(d)")
     refusal = refuse_calling(line, NumberClass.NATIONAL)
@@ -62,6 +73,7 @@ def test_the_recorded_ground_is_cited() -> None:
     ("state", "reason"),
     [
         (LineState.ACTIVE, None),
+        (LineState.PENDING, "not_activated"),
         (LineState.SUSPENDED, "suspended"),
         (LineState.UNPAID, "unpaid"),
         (LineState.FRAUD_HOLD, None),

@@ -1,5 +1,7 @@
 """Every change of a line's state: from where, by whom, and what must be on file."""
 
+from dataclasses import replace
+
 import pytest
 
 from policy.model import LineState
@@ -15,7 +17,8 @@ from policy.transitions import (
 
 AT = 1_767_225_600_000
 DAY_MS = 86_400_000
-ALL_ON_FILE = OnFile(warned_at=AT - DAY_MS, noticed_at=AT - DAY_MS, cure_by=AT)
+ACTIVATION = OnFile(accepted_at=AT - DAY_MS, is_located=True, has_email=True, number_free_at=AT)
+ALL_ON_FILE = replace(ACTIVATION, warned_at=AT - DAY_MS, noticed_at=AT - DAY_MS, cure_by=AT)
 
 
 @pytest.mark.parametrize("name", list(TABLE))
@@ -40,14 +43,15 @@ def test_no_change_leads_to_where_the_line_is() -> None:
 
 def test_the_switch_alone_may_only_bar_what_costs_money_and_reversibly() -> None:
     alone = {name for name, row in TABLE.items() if Actor.SWITCH in row.actors}
-    assert alone == {"fraud_hold"}
+    assert alone == {"fraud_hold", "held"}
+    assert LineState.PENDING in TABLE["activated"].sources, "a held line is a person's to activate"
     assert TABLE["fraud_hold"].clause == "2(k)(e)"
     assert LineState.FRAUD_HOLD in TABLE["reinstated"].sources
 
 
 def test_every_termination_and_suspension_cites_its_clause_and_tells_the_customer() -> None:
     for name, row in TABLE.items():
-        assert row.clause[:2] in {"2(", "4("}, name
+        assert row.clause[:2] in {"1(", "2(", "4("}, name
         assert row.notice, name
 
 
@@ -56,6 +60,23 @@ def test_arrears_need_a_warning_on_file(name: str) -> None:
     with pytest.raises(NotAllowedError, match="needs a warning on file"):
         allow(name, LineState.ACTIVE, Actor.PERSON, AT, OnFile())
     assert allow(name, LineState.ACTIVE, Actor.PERSON, AT, OnFile(warned_at=AT - 1)).needs
+
+
+@pytest.mark.parametrize(
+    ("missing", "words"),
+    [
+        ({"accepted_at": None}, "the acceptance of the terms"),
+        ({"is_located": False}, "a validated location"),
+        ({"has_email": False}, "an e-mail address of the account"),
+        ({"number_free_at": AT + 1}, "a number that is out of quarantine"),
+    ],
+)
+def test_an_activation_needs_all_of_it(missing: dict[str, object], words: str) -> None:
+    assert allow("activated", LineState.PENDING, Actor.PERSON, AT, ACTIVATION)
+    with pytest.raises(NotAllowedError, match=words):
+        allow("activated", LineState.PENDING, Actor.PERSON, AT, replace(ACTIVATION, **missing))  # type: ignore[arg-type]
+    with pytest.raises(NotAllowedError, match="terms, a validated location, an e-mail"):
+        allow("activated", LineState.PENDING, Actor.PERSON, AT, OnFile())
 
 
 def test_a_breach_ends_the_contract_only_after_its_cure_date() -> None:

@@ -18,6 +18,7 @@ from typing import Any, Self
 
 from switch.console import socket as control
 from switch.demo import carrier_process
+from switch.demo import device as demo_device
 from switch.demo.carrier_view import CarrierView
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -74,7 +75,9 @@ def until(
 class Rig:
     """A running switch, its simulated carrier, and the ways to ask them."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, *, device: bool = False) -> None:
+        """`device`: with the demo's device, a process of its own."""
+        self.has_device = device
         self.config = home / "config"
         self.data = home / "data"
         self.port = free_port("127.0.0.1")
@@ -101,6 +104,9 @@ class Rig:
         demo = ROOT / "configs" / "demo"
         text = (demo / "vigie.toml").read_text("utf-8")
         first, second = self.carrier_ports
+        if not self.has_device:
+            text, count = re.subn(r"(?m)^device = .*$", "", text)
+            assert count == 1, "configs/demo/vigie.toml has no [demo] device any more"
         changes = (
             (r"127\.0\.0\.1:5060", self.address),
             (r"127\.0\.0\.1:5061", self.tls_address),
@@ -152,6 +158,7 @@ class Rig:
                 self.process.kill()
                 self.process.wait()
         carrier_process.stop(self.data)
+        demo_device.stop(self.data)
 
     # -- asking --------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -95,32 +96,36 @@ def test_a_broken_database_stops_nothing_and_is_told(home: Path) -> None:
         assert rig.cdr_after(0, line="101")["disposition"] == "answered"
 
 
+def sent_notices(rig: Rig) -> list[dict[str, Any]]:
+    """Those of line 102, once all of them went out."""
+    found: list[dict[str, Any]] = rig.ask("notice.list", line="102")
+    return found if all(notice["state"] == "sent" for notice in found) else []
+
+
 def test_a_threshold_that_was_crossed_unseen_is_noticed_once(own_rig: Rig) -> None:
     reading = own_rig.ask("usage.show", line="102")
     own_rig.stop()
     used = round(reading["threshold_ms"] * 0.85)
-    row = (
-        "102",
-        reading["cycle"]["n"],
-        "old/a",
-        "outbound",
-        used,
-        1,
-        0,
-        "boot",
-        time.time() * 1000,
-    )
+    row = {
+        "line": "102",
+        "cycle": reading["cycle"]["n"],
+        "leg": "old/a",
+        "direction": "outbound",
+        "ms": used,
+        "counts": True,
+        "estimated": False,
+        "clock": "boot",
+        "at": round(time.time() * 1000),
+        "node": "",
+    }
+    names, places = ", ".join(row), ", ".join(f":{name}" for name in row)
     with sqlite3.connect(own_rig.data / "vigie.sqlite") as database:
-        database.execute("INSERT INTO usage VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+        database.execute(f"INSERT INTO usage ({names}) VALUES ({places})", row)
     for _ in range(2):  # the second start finds the notice in the journal
         own_rig.start()
-        (notice,) = until(lambda: own_rig.ask("notice.list", line="102"), 3.0, "a notice")
+        (notice,) = until(lambda: sent_notices(own_rig), 3.0, "a notice")
         assert (notice["kind"], notice["percentage"], notice["clause"]) == ("fair_use", 80, "3(a)")
-        assert (notice["account"], notice["channel"], notice["state"]) == (
-            "demo",
-            "outbox",
-            "queued",
-        )
+        assert (notice["account"], notice["channel"]) == ("demo", "outbox")
         assert own_rig.ask("usage.show", line="102")["crossed"] == [80]
         assert own_rig.ask("status")["near_threshold"] == ["102"]
         own_rig.stop()

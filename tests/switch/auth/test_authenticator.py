@@ -180,3 +180,30 @@ def test_swapped_facts_change_the_passwords() -> None:
     auth = make()
     auth.use(lambda user, algorithm: None)
     assert auth.verify(answer(challenged(auth)), HOME, 0.0) == Rejected()
+
+
+COMING = "the next one"
+
+
+def coming(user: str, algorithm: str) -> str | None:
+    return digest.ha1(user, "vigie", COMING, algorithm) if user == "101" else None
+
+
+@pytest.mark.parametrize("algorithm", ["MD5", "SHA-256"])
+def test_two_secrets_count_while_one_replaces_the_other(algorithm: str) -> None:
+    auth = make()
+    auth.use(credentials, coming)
+    old = auth.verify(answer(challenged(auth, algorithm=algorithm)), HOME, 0.0)
+    assert old == Accepted("101")
+    new = auth.verify(answer(challenged(auth, algorithm=algorithm), password=COMING), HOME, 0.0)
+    assert new == Accepted("101", is_next=True)
+    assert isinstance(guess(auth, "101", HOME), Rejected)
+    other = auth.verify(answer(challenged(auth), "102", COMING), HOME, 0.0)
+    assert isinstance(other, Rejected)
+
+
+def test_a_retired_secret_counts_no_more() -> None:
+    auth = make()
+    auth.use(coming, lambda user, algorithm: None)
+    assert auth.verify(answer(challenged(auth), password=COMING), HOME, 0.0) == Accepted("101")
+    assert isinstance(auth.verify(answer(challenged(auth)), HOME, 0.0), Rejected)

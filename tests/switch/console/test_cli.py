@@ -1,6 +1,7 @@
 """The command line: exit codes, --json, and where a command is carried out."""
 
 import asyncio
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -232,6 +233,19 @@ def test_a_line_is_suspended_by_somebody(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("used_ms", "says"),
+    [
+        (299_999_999, "4999 min 59.9 s of 5000 min (99.9%)"),
+        (300_000_000, "5000 min of 5000 min (100.0%)"),
+        (60_001, "1 min 0.0 s of 5000 min (0.0%)"),
+    ],
+)
+def test_what_shows_as_reached_was_reached(tmp_path: Path, used_ms: int, says: str) -> None:
+    fake = Fake({"usage.show": {**USAGE, "used_ms": used_ms}})
+    assert says in vigie(fake, tmp_path, "usage", "show", "101").stdout
+
+
 def test_cdr_list_and_export(tmp_path: Path) -> None:
     fake = Fake({"cdr.list": [CDR]})
     assert _json(vigie(fake, tmp_path, "cdr", "list", "--json")) == [CDR]
@@ -243,6 +257,26 @@ def test_cdr_list_and_export(tmp_path: Path) -> None:
     assert values["hangup_cause"] == "NORMAL_CLEARING"
     assert (values["billsec"], values["billmsec"], values["duration"]) == ("3", "2500", "3")
     assert values["start_stamp"] == "2023-11-14 22:13:20"
+
+
+def test_an_export_for_billing_shows_no_emergency_number_in_any_form(tmp_path: Path) -> None:
+    plain = {
+        **CDR,
+        "call_id": "c2",
+        "dst": "+33145678901",
+        "emergency": False,
+        "exempt_reason": None,
+    }
+    called_back = {**plain, "src": "+33140000112", "exempt_reason": "psap_callback"}
+    # A line without a contract dialled 112: it was refused before anything was known of it.
+    refused = {**plain, "dst": "112", "answer": None, "disposition": "refused"}
+    fake = Fake({"cdr.list": [CDR, called_back, refused, plain]})
+    for form in (("--json",), ("--jsonl",), ()):
+        shown = vigie(fake, tmp_path, "cdr", "export", "--for", "billing", *form).stdout
+        assert "+33145678901" in shown
+        assert not {"112", "18", "+33140000112"} & set(re.findall(r"[+\d]+", shown))
+    assert vigie(fake, tmp_path, "cdr", "export", "--for", "fun").exit_code == 2
+    assert {args["limit"] for _, args in fake.asked} == {0}, "all of them, not the newest thousand"
 
 
 def test_cdr_export_as_lines_and_into_a_directory_that_is_not_there(tmp_path: Path) -> None:

@@ -1,10 +1,13 @@
 """Changes of a line's contract: what the terms allow on which day, and what the customer is told."""
 
-from datetime import UTC, date, datetime
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from policy.model import LineState
@@ -14,11 +17,17 @@ from switch import config
 from switch.app import build_exchange
 from switch.call.exchange import NoAnnouncer
 from switch.clock import boottime
+from switch.console.accounts import Accounts
 from switch.console.commands import CommandRefused
-from switch.console.contract import Contract, effective_on
+from switch.console.contract import Contract
+from switch.console.contract_acts import Acts
 from switch.console.line_life import LineLives
+from switch.terms.contracts import Contracts
+from switch.terms.days import effective_on
+from switch.terms.settings import ContractSettings
 
 DEMO = Path(__file__).parents[3] / "configs" / "demo"
+TEXT = "ab" * 32
 
 
 @cache
@@ -26,16 +35,52 @@ def demo() -> config.Configuration:
     return config.load(DEMO)
 
 
+class Rows:
+    """No database."""
+
+    async def steps(self, line: str | None = None) -> list[dict[str, Any]]:
+        raise NotImplementedError
+
+
 class Desk:
     """The contract's use cases on a day of choice."""
 
     def __init__(self, day: date = date(2026, 5, 11)) -> None:
         self.exchange = build_exchange(demo(), {}, NoAnnouncer(), {}, b"a key of 16 bytes")
+        self.performed = 0
+        self.kept: list[Mapping[str, Any]] = []
+        self.begin()
+        self.go_to(day)
+
+    def begin(self) -> None:
+        self.lives = LineLives(self.exchange, demo().snapshot)
+        self.contracts = Contracts(self.exchange.outbox)
+        acts = Acts(self.exchange, self.lives, self.contracts, self.perform, ContractSettings)
+        self.acts = acts
+        self.asked: list[tuple[str, str]] = []
+        self.contract = Contract(
+            self.exchange, acts, Rows(), lambda line, why: self.asked.append((line, why))
+        )
+        self.accounts = Accounts(self.exchange, acts, self.contract)
+
+    def go_to(self, day: date) -> None:
+        """Noon of a day; what is due by then happens."""
         at = datetime(day.year, day.month, day.day, 12, tzinfo=UTC).timestamp()
         self.exchange.wall = lambda now: at + now - boottime()
-        self.performed = 0
-        lives = LineLives(self.exchange, demo().snapshot)
-        self.contract = Contract(self.exchange, lives, self.perform)
+        self.contract.meet_days()
+
+    def restart(self) -> None:
+        """A new process, with what the journal had."""
+        self.keep()
+        self.exchange = build_exchange(demo(), {}, NoAnnouncer(), {}, b"a key of 16 bytes")
+        self.begin()
+        self.lives.restore(self.kept)
+        self.contracts.restore([*self.kept, *reversed(self.kept)])
+        self.lives.follow(self.contracts.files())
+
+    def keep(self) -> None:
+        self.kept += map(orjson.loads, self.exchange.outbox.journal)
+        self.exchange.outbox.clear()
 
     def perform(self) -> None:
         self.performed += 1
@@ -47,18 +92,38 @@ class Desk:
 
     def refused(self, command: str, line: str = "101", **args: object) -> str:
         before = self.exchange.facts
+        owed, journal = len(self.notices), len(self.exchange.outbox.journal)
         with pytest.raises(CommandRefused) as refusal:
             self.do(command, line, **args)
         assert self.exchange.facts is before
-        assert not self.notices
+        assert len(self.notices) == owed
+        assert len(self.exchange.outbox.journal) == journal
         return f"{refusal.value.slug}: {refusal.value.message}"
 
     def state(self, line: str = "101") -> LineState:
         return self.exchange.facts.lines[line].state
 
+    def accept(self) -> None:
+        args = {"account": "demo", "version": "2017-04-01", "hash": TEXT, "by": "M. Durand"}
+        self.accounts.accept({**args, "source": "192.0.2.7"})
+
+    def give_mail(self, email: str = "compta@example.test") -> None:
+        facts = self.exchange.facts
+        account = facts.accounts["demo"].model_copy(update={"email": email})
+        self.exchange.facts = replace(facts, accounts={"demo": account})
+
     @property
     def notices(self) -> list[dict[str, Any]]:
         return [fields for name, fields in self.exchange.outbox.events if name == "notice.due"]
+
+    @property
+    def kinds(self) -> list[str]:
+        return [notice["kind"] for notice in self.notices]
+
+    @property
+    def steps(self) -> list[dict[str, Any]]:
+        records = map(orjson.loads, self.exchange.outbox.journal)
+        return [record for record in records if record["k"] == "contract"]
 
 
 @pytest.mark.parametrize("ground", [f"2(k)({letter})" for letter in "abcdef"])
@@ -100,14 +165,46 @@ def test_reinstated_and_back_with_new_hardware() -> None:
     assert Desk().refused("resume", "106").startswith("not_allowed: reinstated doesn't apply")
 
 
-def test_a_termination_with_notice_waits_for_its_day() -> None:
-    early = {"way": "by_customer", "noticed": "2026-04-30"}
-    assert "takes effect on 2026-05-11" in Desk(date(2026, 5, 10)).refused("terminate", **early)
-    desk = Desk(date(2026, 5, 11))
-    assert desk.do("terminate", **early)["ground"] == "2(m)"
+def test_a_termination_with_notice_takes_effect_by_itself_on_its_day() -> None:
+    desk = Desk(date(2026, 4, 30))
+    ends = desk.do("terminate", way="by_customer", asked_by="customer")["ends"]
+    midnight = datetime(2026, 5, 10, 22, tzinfo=UTC)  # of 11 May in Paris
+    assert (ends["way"], ends["effective_at"]) == ("by_customer", midnight.timestamp() * 1000)
+    assert desk.state() is LineState.ACTIVE, "until then the line works as before"
+    assert desk.notices[0]["kind"] == "termination"
+    assert desk.notices[0]["fields"]["effective"] == "2026-05-11"
+    desk.restart()
+    desk.go_to(date(2026, 5, 10))
+    assert desk.state() is LineState.ACTIVE
+    desk.go_to(date(2026, 5, 11))
     assert desk.state() is LineState.TERMINATED
-    assert "needs the date of its notice" in Desk().refused("terminate", way="convenience")
-    assert "2026-05-12" in Desk().refused("terminate", way="convenience", noticed="2026-04-27")
+    assert desk.exchange.facts.lines["101"].policy.ground == "2(m)"
+    assert desk.kinds == ["terminated"]
+    desk.go_to(date(2026, 5, 12))
+    assert desk.kinds == ["terminated"], "once"
+
+
+@pytest.mark.parametrize(("way", "days"), [("convenience", 15), ("by_customer", 7)])
+def test_a_notice_that_went_by_paper_counts_from_its_day(way: str, days: int) -> None:
+    noticed = date(2026, 6, 1)  # a Monday: five working days are a week
+    desk = Desk(noticed + timedelta(days=days))
+    assert desk.do("terminate", way=way, noticed="2026-06-01")["state"] == "terminated"
+    desk = Desk(noticed + timedelta(days=days - 1))
+    assert desk.do("terminate", way=way, noticed="2026-06-01")["state"] == "active"
+    desk.go_to(noticed + timedelta(days=days))
+    assert desk.state() is LineState.TERMINATED
+
+
+def test_a_termination_is_withdrawn_before_its_day() -> None:
+    desk = Desk()
+    assert "no termination" in desk.refused("withdraw")
+    desk.do("terminate", way="convenience")
+    assert "ends" not in desk.do("withdraw")
+    desk.do("terminate", way="convenience", noticed="2026-05-02")
+    desk.do("withdraw")
+    desk.restart()
+    desk.go_to(date(2027, 1, 1))
+    assert desk.state() is LineState.ACTIVE
 
 
 def test_ways_that_take_effect_at_once() -> None:
@@ -149,3 +246,241 @@ def test_when_notices_take_effect() -> None:
     assert effective_on(day, Wait.WORKING) == date(2026, 12, 30)
     assert effective_on(day, Wait.WRITTEN) == date(2027, 1, 6)
     assert effective_on(day, Wait.NONE) == day
+
+
+# -- activation --------------------------------------------------------------------------------------
+
+
+def pending(desk: Desk, line: str = "101") -> Desk:
+    """A line that isn't activated yet."""
+    desk.lives.change(line, LineState.PENDING, "1(d)", "a test", 0)
+    return desk
+
+
+def test_no_line_is_activated_without_terms_location_and_mail() -> None:
+    desk = pending(pending(Desk()), "107")  # 107 has no validated address
+    desk.give_mail("")
+    assert "needs the acceptance of the terms, an e-mail" in desk.refused("activate")
+    desk.accept()
+    assert "needs an e-mail address of the account" in desk.refused("activate")
+    desk.give_mail()
+    assert desk.do("activate")["state"] == "active"
+    assert desk.kinds == ["activated"]
+    assert "a validated location" in desk.refused("activate", "107")
+
+
+def test_an_acceptance_stays_on_file() -> None:
+    desk = Desk()
+    desk.accept()
+    desk.restart()
+    shown = desk.accounts.show({"account": "demo"})
+    assert isinstance(shown, dict)
+    assert shown["terms"]["version"] == "2017-04-01"
+    assert shown["terms"]["by"] == "M. Durand"
+    assert shown["terms"]["how"] == f"version 2017-04-01, sha256 {TEXT}, from 192.0.2.7"
+    for args, slug in (
+        ({"account": "nobody", "hash": TEXT}, "unknown_account"),
+        ({"account": "demo", "hash": "ab"}, "bad_args"),
+    ):
+        with pytest.raises(CommandRefused) as refusal:
+            desk.accounts.accept({"version": "1", "by": "x", **args})
+        assert refusal.value.slug == slug
+
+
+def test_billing_starts_on_the_seventh_day_after_the_request() -> None:
+    desk = Desk()
+    shown = desk.accounts.show({"account": "demo"})
+    assert isinstance(shown, dict)
+    requested = date.fromisoformat(shown["activation_requested"])
+    assert shown["billing_starts"] == (requested + timedelta(days=7)).isoformat()
+
+
+# -- warnings ----------------------------------------------------------------------------------------
+
+
+def test_no_end_for_arrears_without_a_warning_on_file() -> None:
+    desk = Desk()
+    for ground in ("2(l)(iii)", "for_arrears"):
+        key = "way" if ground == "for_arrears" else "ground"
+        assert "a warning on file" in desk.refused("terminate", **{key: ground})
+    assert desk.do("warn", about="unpaid")["warned_at"]
+    assert desk.kinds == ["warning_unpaid"]
+    desk.restart()
+    desk.go_to(date(2026, 5, 12))
+    assert desk.do("terminate", way="for_arrears")["state"] == "terminated"
+
+
+@pytest.mark.parametrize("settled_by", ["settle", "resume"])
+def test_a_warning_serves_once(settled_by: str) -> None:
+    desk = Desk()
+    desk.do("warn", about="unpaid")
+    desk.go_to(date(2026, 5, 13))
+    if settled_by == "resume":
+        desk.do("suspend", ground="4(e)", asked_by="billing")
+    assert "warned_at" not in desk.do(settled_by)
+    desk.go_to(date(2026, 6, 13))
+    assert "a warning on file" in desk.refused("terminate", way="for_arrears")
+
+
+def test_a_breach_has_its_day() -> None:
+    desk = Desk()
+    desk.do("warn", about="breach", cure_by="2026-05-20")
+    assert desk.notices[0]["fields"] == {"cure_by": "2026-05-20"}
+    desk.go_to(date(2026, 5, 19))
+    assert "cure date" in desk.refused("terminate", way="uncured_breach")
+    desk.go_to(date(2026, 5, 20))
+    assert desk.do("terminate", way="uncured_breach")["ground"] == "2(l)(iv)(2)"
+    unnamed = Desk()
+    unnamed.do("warn", about="breach")
+    assert unnamed.notices[0]["fields"] == {"cure_by": "2026-05-26"}, "15 days, as configured"
+    assert "bad_args: --about weather" in unnamed.refused("warn", about="weather")
+
+
+# -- who asks ----------------------------------------------------------------------------------------
+
+
+def test_who_asks_is_held_to_the_table() -> None:
+    desk = Desk()
+    message = desk.refused("suspend", ground="2(k)(b)", asked_by="billing")
+    assert message == "not_allowed: 2(k)(b) (2(k)(b)) is for person, not for billing"
+    assert desk.do("terminate", way="payment_stopped", asked_by="billing")["ground"] == "4(d)"
+    assert "bad_args: --asked-by switch" in desk.refused("stolen", asked_by="switch")
+
+
+def test_every_change_leaves_its_audit_row() -> None:
+    desk = Desk()
+    desk.do("suspend", ground="2(k)(c)", because="requisition 12")
+    [step] = desk.steps
+    del step["at"]
+    assert step == {
+        "k": "contract", "line": "101", "account": "demo", "name": "2(k)(c)", "actor": "person",
+        "by": "claire", "clause": "2(k)(c)", "because": "requisition 12", "before": "active",
+        "before_ground": "", "to": "suspended", "number": "+33199000101", "until": None, "way": "",
+        "notice": "suspended",
+    }  # fmt: skip
+
+
+def test_the_switch_bars_for_fraud_by_its_own_row_only() -> None:
+    desk = Desk()
+    desk.contract.bar_for_fraud("101", "D14 toll fraud")
+    assert desk.state() is LineState.FRAUD_HOLD
+    assert (desk.steps[0]["actor"], desk.steps[0]["clause"]) == ("switch", "2(k)(e)")
+    assert desk.kinds == ["fraud_hold"]
+    assert desk.do("resume")["state"] == "active"
+
+
+def test_the_per_minute_plan_is_kept_for_good() -> None:
+    desk = Desk()
+    acts = desk.acts
+    assert desk.exchange.facts.lines["101"].plan == "unlimited"
+    acts.change_plan("101", "101-4", "claire")
+    assert desk.exchange.facts.lines["101"].plan == "per_minute"
+    [step] = desk.steps
+    assert (step["name"], step["clause"], step["because"]) == ("per_minute", "3(a)", "case 101-4")
+    desk.restart()
+    desk.do("suspend", ground="2(k)(a)")
+    desk.do("resume")
+    assert desk.exchange.facts.lines["101"].plan == "per_minute"
+    assert desk.exchange.facts.lines["102"].plan == "unlimited"
+
+
+def test_a_payment_that_the_customer_stops_ends_the_account() -> None:
+    desk = Desk()
+    args = {"account": "demo", "way": "payment_stopped", "asked_by": "billing", "by": "billing"}
+    ended = desk.accounts.terminate(args)
+    assert isinstance(ended, list)
+    assert {each["line"] for each in ended} == set(desk.exchange.facts.lines) - {"106"}
+    assert {(each["state"], each["ground"]) for each in ended} == {("terminated", "4(d)")}
+    assert desk.accounts.terminate(args) == []
+
+
+def test_what_may_not_end_in_bulk_is_listed() -> None:
+    desk = Desk()
+    desk.do("warn", about="unpaid")
+    desk.go_to(date(2026, 5, 12))
+    listed = desk.accounts.terminate({"account": "demo", "way": "for_arrears", "by": "claire"})
+    assert isinstance(listed, list)
+    assert [each["line"] for each in listed if each["state"] == "terminated"] == ["101"]
+    refused = [each["refused"] for each in listed if "refused" in each]
+    assert set(refused) == {"for_arrears (2(l)(iii)) needs a warning on file"}
+    with pytest.raises(CommandRefused, match="--way nothing"):
+        desk.accounts.terminate({"account": "demo", "way": "nothing"})
+
+
+def test_fewer_calls_at_once_before_anything_harder() -> None:
+    desk = Desk()
+    assert desk.do("limit", channels=1)["channels"] == 1
+    assert desk.exchange.facts.lines["101"].channels == 1
+    assert desk.kinds == ["limited"]
+    desk.restart()
+    assert desk.exchange.facts.lines["101"].channels == 1
+    assert desk.refused("limit", channels=0).startswith("bad_args: --channels: from 1 to")
+    assert "channels" not in desk.do("limit")
+    assert desk.exchange.facts.lines["101"].channels == demo().snapshot({}).lines["101"].channels
+
+
+def test_one_callee_is_protected_and_no_emergency_number() -> None:
+    desk = Desk()
+    assert desk.do("block", number="0145678901")["blocked"] == ["+33145678901"]
+    assert (desk.steps[0]["clause"], desk.steps[0]["way"]) == ("2(d)", "+33145678901")
+    desk.restart()
+    assert desk.exchange.facts.lines["101"].policy.blocked == {"+33145678901"}
+    for number in ("112", "15", "116117", "3114", "+80044331345", "abc"):
+        assert "can't be blocked" in desk.refused("block", number=number)
+    desk.do("block", number="+33 1 45 67 89 01".replace(" ", ""), lift=True)
+    assert not desk.exchange.facts.lines["101"].policy.blocked
+
+
+# -- theft and tampering -------------------------------------------------------------------------------
+
+
+def test_stolen_hardware_is_replaced_and_the_line_is_what_it_was() -> None:
+    desk = Desk()
+    assert desk.do("stolen", asked_by="customer")["ground"] == "2(b)"
+    assert desk.do("resume")["state"] == "active"
+    assert desk.asked == [("101", "new hardware")], "where does it stand?"
+    desk.do("suspend", ground="2(k)(a)")
+    desk.do("stolen")
+    desk.restart()
+    assert desk.do("resume") | {"since": 0} == {
+        "line": "101", "state": "suspended", "ground": "2(k)(a)", "since": 0,
+    }, "a theft is no way out of a suspension"  # fmt: skip
+
+
+def test_tampering_suspends_and_ends_by_a_person_only() -> None:
+    desk = Desk()
+    assert desk.do("suspend", ground="2(i)")["ground"] == "2(i)"
+    assert "is for person" in desk.refused("terminate", way="tampering", asked_by="billing")
+    assert desk.do("terminate", way="tampering")["ground"] == "2(i)"
+
+
+# -- numbers -----------------------------------------------------------------------------------------
+
+
+def test_a_number_rests_45_days_between_two_lines() -> None:
+    desk = Desk()
+    desk.do("terminate", way="insolvency")
+    # The next configuration gives 101's number to 102 and has no 101 any more.
+    facts = desk.exchange.facts
+    heir = replace(facts.lines["102"], number=facts.lines["101"].number)
+    desk.exchange.facts = replace(facts, lines={**facts.lines, "102": heir})
+    desk.contract.hold_numbers()
+    assert desk.state("102") is LineState.PENDING
+    assert desk.notices[-1]["kind"] == "number_held"
+    assert "quarantine until 2026-06-25" in desk.notices[-1]["fields"]["because"]
+    desk.contract.hold_numbers()
+    assert desk.kinds.count("number_held") == 1
+    assert desk.state("103") is LineState.ACTIVE
+
+
+def test_a_rio_serves_for_40_days_after_the_end() -> None:
+    desk = Desk()
+    rio = desk.do("rio")["rio"]
+    assert desk.do("rio", check=rio.lower())["fits"] is True
+    assert desk.do("rio", "102", check=rio)["fits"] is False
+    assert desk.refused("rio", check="123").startswith("bad_args: --check 123: a RIO has 12")
+    desk.do("terminate", way="insolvency")
+    desk.go_to(date(2026, 6, 20))
+    assert desk.do("rio")["rio"] == rio
+    desk.go_to(date(2026, 6, 21))
+    assert "the contract ended on 2026-05-11" in desk.refused("rio")

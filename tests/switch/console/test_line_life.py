@@ -80,3 +80,30 @@ def test_nobody_leaves_termination(lives: LineLives) -> None:
     with pytest.raises(CommandRefused) as refused:
         lives.change("101", LineState.ACTIVE, "", "ops", 2)
     assert refused.value.slug == "terminated"
+
+
+def test_secrets_outlive_a_restart_and_the_later_record_counts(lives: LineLives) -> None:
+    lives.keep_secret("101", {}, {"MD5": "a"}, 5)
+    facts = lives._exchange.facts
+    first = facts.ha1("101", "MD5")
+    assert (first is not None, facts.next_ha1("101", "MD5")) == (True, "a")
+    lives.keep_secret("101", {"MD5": "a"}, {}, 6)
+    records = [orjson.loads(record) for record in lives.records()]
+    lives.restore(
+        [{"k": "line_secret", "line": "101", "ha1": {}, "next_ha1": {}, "at": 4}, *records]
+    )
+    facts = lives._exchange.facts
+    assert (facts.ha1("101", "MD5"), facts.next_ha1("101", "MD5")) == ("a", None)
+
+
+def test_a_line_is_out_of_service_until_its_device_acknowledges(lives: LineLives) -> None:
+    assert lives._exchange.facts.lines["101"].policy.in_service
+    lives.acknowledge({"101": False, "nobody": False})
+    assert not lives._exchange.facts.lines["101"].policy.in_service
+    before = lives._exchange.facts
+    lives.acknowledge({"101": False})
+    assert lives._exchange.facts is before
+    lives.change("101", LineState.SUSPENDED, "2(k)(a)", "ops", 5)
+    assert not lives._exchange.facts.lines["101"].policy.in_service
+    lives.acknowledge({"101": True})
+    assert lives._exchange.facts.lines["101"].policy.in_service

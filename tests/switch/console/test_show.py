@@ -14,6 +14,7 @@ from switch.console.explain import utc_ms
         (1234, "1.234 s"),
         (4_980_500, "83 min 0.5 s"),
         (300_000_000, "5000 min"),
+        (299_999_999, "4999 min 59.9 s"),
     ],
 )
 def test_span(ms: int, text: str) -> None:

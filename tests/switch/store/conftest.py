@@ -89,6 +89,7 @@ def call_record() -> Callable[..., dict[str, Any]]:
             "forwarded_by": None,
             "estimated": False,
             "plan": "unlimited",
+            "feature": None,
             "legs": [{"leg": "a", "line": line, "counted_ms": 60_000}],
             "attempts": [{"trunk": "carrier", "status": 200, "ms": 2_000}],
             **fields,

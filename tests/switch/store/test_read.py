@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from switch.store import read_cases
 from switch.store.database import sqlite_url
 from switch.store.read import Reader, StoreUnavailableError
+from switch.store.read_cases import CaseReader
 
 OpenStore = Callable[..., Any]
 CallRecord = Callable[..., dict[str, Any]]
@@ -31,6 +33,13 @@ def test_cdrs_by_line_and_time_oldest_first(open_store: OpenStore, call_record: 
             assert await shown(line="101") == ["c1", "c2", "c3"]
             assert await shown(since=2_500) == ["c2", "c3", "nobody"]
             assert await shown(line="101", limit=2) == ["c2", "c3"]
+            # The newest of those before a moment, not what of the newest was before it.
+            assert await shown(line="101", until=2_500, limit=1) == ["c1"]
+            for n in range(1_200):
+                store.put(call_record(f"d{n}", start=9_000 + n, end=9_001 + n))
+            await store.writer.settle()
+            assert len(await shown()) == 1_000
+            assert len(await shown(limit=0)) == 1_205
 
     asyncio.run(run())
 
@@ -129,5 +138,28 @@ def test_a_reader_cannot_write(open_store: OpenStore, call_record: CallRecord) -
             with pytest.raises(StoreUnavailableError, match="readonly"):
                 async with store.reader.connection() as connection:
                     await connection.exec_driver_sql("DELETE FROM cdr")
+
+    asyncio.run(run())
+
+
+def test_calls_of_the_last_weeks_page_by_page(
+    open_store: OpenStore, call_record: CallRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(read_cases, "PAGE", 3)
+
+    async def run() -> None:
+        async with open_store() as store:
+            for n in range(8):  # pairs of one millisecond, over the ends of pages
+                store.put(call_record(f"c{n}", start=1_000 + n // 2, end=9_000))
+            await store.writer.settle()
+            reader = CaseReader(store.reader)
+
+            async def found(since: int, most: int) -> list[str]:
+                return [row["call_id"] async for row in reader.calls(since, most)]
+
+            assert await found(0, 100) == [f"c{n}" for n in range(8)]
+            assert await found(1_001, 100) == [f"c{n}" for n in range(2, 8)]
+            assert await found(0, 4) == ["c4", "c5", "c6", "c7"]
+            assert await found(5_000, 100) == []
 
     asyncio.run(run())

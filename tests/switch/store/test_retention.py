@@ -15,6 +15,7 @@ from switch.store import retention
 from switch.store.journal import Journal
 from switch.store.read import Reader
 from switch.store.read_audit import AuditReader
+from switch.store.read_contracts import ContractReader
 from switch.store.retention import Retention, held_lines, period_of
 from switch.store.settings import Hold, Period, RetentionSettings
 from switch.store.writer import Writer
@@ -35,6 +36,15 @@ def notice(name: str, at: int, line: str | None = "101") -> dict[str, Any]:
     return {"k": "notice", "id": name, "notice": name, "at": at, **fields}
 
 
+def step(line: str, at: int, name: str, to: str) -> dict[str, Any]:
+    words = dict.fromkeys(
+        ("actor", "by", "clause", "because", "before", "before_ground", "number", "way", "notice"),
+        "",
+    )
+    row = {"line": line, "account": "demo", "at": at, "name": name, "to": to, "until": None}
+    return {"k": "contract", **words, **row}
+
+
 def purge(store: Any, settings: RetentionSettings | None = None) -> Any:
     rules = settings or RetentionSettings()
     alarm = lambda name, fields: store.alarms.append((name, fields))  # noqa: E731
@@ -52,14 +62,40 @@ def test_each_class_has_its_time(open_store: OpenStore, call_record: Any) -> Non
                 notice("n1", ancient), notice("n2", old), notice("n3", ancient, None),
             )  # fmt: skip
             await store.writer.settle()
-            assert await purge(store) == {"traffic": 1, "emergency": 1, "notices": 2}
+            assert await purge(store) == {
+                "traffic": 1, "emergency": 1, "notices": 2, "identity": 0,
+            }  # fmt: skip
             assert [cdr.call_id for cdr in await store.reader.cdrs()] == ["c2"]
             assert [entry["call_id"] for entry in await store.audit.log()] == ["e2"]
             assert [found.id for found in await store.reader.notices()] == ["n2"]
             assert (await store.audit.verify()).broken_at is None
-            assert await purge(store) == {"traffic": 0, "emergency": 0, "notices": 0}
+            assert not any((await purge(store)).values())
             names = [name for name in store.alarm_names() if name.startswith("retention")]
             assert names == ["retention.purged"]
+
+    asyncio.run(run())
+
+
+def test_a_contract_goes_five_years_after_its_end(open_store: OpenStore) -> None:
+    ancient, late = NOW - 1_830 * DAY_MS, NOW - 1_800 * DAY_MS
+
+    async def run() -> None:
+        async with open_store() as store:
+            for line, end in (("101", ancient), ("102", late), ("103", ancient)):
+                store.put(step(line, ancient - 2, "warned", ""))
+                store.put(step(line, end, "for_arrears", "terminated"))
+            store.put(step("104", ancient, "2(k)(a)", "suspended"))
+            await store.writer.settle()
+            hold = Hold(line="103", reason="a lawsuit")
+            rules = RetentionSettings(holds=(hold,))
+            forgotten: list[str] = []
+            retention = Retention(
+                store.journal, store.writer, lambda: rules, forget=forgotten.extend
+            )
+            assert (await retention.purge(NOW_S))["identity"] == 2
+            assert forgotten == ["101"]
+            left = await ContractReader(store.reader).steps()
+            assert {row["line"] for row in left} == {"102", "103", "104"}
 
     asyncio.run(run())
 
@@ -74,10 +110,15 @@ def test_a_legal_hold_keeps_all_of_its_line(open_store: OpenStore, call_record: 
             store.put(call_record("c2", "102", end=old), attempt("e2", old, "102"))
             store.put(notice("n2", old, "102"))
             await store.writer.settle()
-            assert await purge(store, held) == {"traffic": 1, "emergency": 1, "notices": 1}
+            assert await purge(store, held) == {
+                "traffic": 1,
+                "emergency": 1,
+                "notices": 1,
+                "identity": 0,
+            }
             assert [cdr.call_id for cdr in await store.reader.cdrs()] == ["c1"]
             assert [entry["call_id"] for entry in await store.audit.log()] == ["e1"]
-            assert await purge(store) == {"traffic": 1, "emergency": 1, "notices": 1}
+            assert await purge(store) == {"traffic": 1, "emergency": 1, "notices": 1, "identity": 0}
 
     asyncio.run(run())
 
@@ -157,7 +198,7 @@ def test_postgresql_purges_alike_and_refuses_other_changes(
                     writer.submit(record)
                 await writer.settle()
                 gone = await Retention(journal, writer, RetentionSettings).purge(NOW_S)
-                assert gone == {"traffic": 0, "emergency": 1, "notices": 0}
+                assert gone == {"traffic": 0, "emergency": 1, "notices": 0, "identity": 0}
                 found = await AuditReader(reader).verify()
                 assert (found.rows, found.purged, found.broken_at) == (3, 1, None)
                 for statement in ("UPDATE audit SET at = 0", "DELETE FROM audit"):

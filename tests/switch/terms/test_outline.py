@@ -39,6 +39,11 @@ def test_an_answered_call() -> None:
     assert call.ended_at == START + 64_000
 
 
+def test_a_fax_is_one_by_what_both_sides_agreed_on() -> None:
+    assert read(feature="fax").is_fax
+    assert not read().is_fax
+
+
 def test_a_caller_who_gave_up() -> None:
     call = read(answer=None, sip_status=487)
     assert call.is_cancelled

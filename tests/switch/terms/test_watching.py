@@ -1,5 +1,7 @@
 """Watching a demo switch's calls: CDRs in; alerts, cases and a bar out."""
 
+import asyncio
+from collections.abc import AsyncIterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -8,12 +10,12 @@ import orjson
 import pytest
 
 from policy.acceptable_use.watch import Settings
-from policy.model import LineState
 from switch import config
 from switch.app import build_exchange
 from switch.call.exchange import NoAnnouncer
 from switch.settings import HostPort
 from switch.terms.ladders import Ladders
+from switch.terms.outline import Circumstances
 from switch.terms.watching import Watching
 
 DEMO = Path(__file__).parents[3] / "configs" / "demo"
@@ -34,6 +36,7 @@ class House:
         self.exchange = build_exchange(found, {}, NoAnnouncer(), listening, b"a key of 16 bytes")
         self.ladders = Ladders(self.exchange.outbox, lambda line: "demo")
         self.bars: list[tuple[Any, ...]] = []
+        self.records: list[dict[str, Any]] = []
         self.watching = Watching(
             self.exchange,
             self.ladders,
@@ -41,8 +44,8 @@ class House:
             lambda *change: self.bars.append(change),
         )
 
-    def call(self, n: int, **changes: Any) -> None:
-        record = {
+    def record(self, n: int, **changes: Any) -> dict[str, Any]:
+        return {
             "k": "cdr",
             "call_id": f"c{n}",
             "line": "101",
@@ -56,6 +59,10 @@ class House:
             "sip_status": 200,
             **changes,
         }
+
+    def call(self, n: int, **changes: Any) -> None:
+        record = self.record(n, **changes)
+        self.records.append(record)
         self.watching.feed([b'{"k":"beat"}', orjson.dumps(record)])
         self.watching.look()
 
@@ -92,13 +99,53 @@ def test_out_of_it_two_detectors_open_a_case_that_names_features_and_calls() -> 
     assert not house.bars  # neither of the two is about fraud
 
 
-def test_toll_fraud_bars_what_costs_money_by_its_ground() -> None:
+def test_toll_fraud_bars_what_costs_money_and_says_why() -> None:
     house = House(shadow=False)
     for n in range(6):
         times = {"start": START + n, "answer": START + n + 4_000, "end": START + 3_600_000 + n}
         house.call(n, dst=f"+53712345{n:02d}", **times)
-    [bar] = house.bars
-    assert bar[:4] == ("101", LineState.FRAUD_HOLD, "2(k)(e)", "vigie D14")
+    [(line, because)] = house.bars
+    assert line == "101"
+    assert because.startswith("D14 toll fraud: together_to_one_range 4")
+    assert "calls c0, c1" in because
+
+
+def test_what_was_known_before_a_start_is_known_again_without_a_word() -> None:
+    before, after = House(shadow=False), House(shadow=False)
+    for n in range(520):  # D11: that many different numbers
+        before.call(n, dst=f"+331426{n:05d}", start=START + n * 60_000, answer=None,
+                    end=START + n * 60_000 + 20_000)  # fmt: skip
+    assert "D11" in before.watching.watch.levels("101")
+
+    async def remembered() -> AsyncIterator[dict[str, Any]]:
+        for record in before.records:
+            # A call that ends meanwhile waits until all that came before it is known.
+            after.watching.look()
+            yield record
+
+    assert asyncio.run(after.watching.recall(remembered())) == 520
+    assert after.watching.watch.levels("101") == before.watching.watch.levels("101")
+    assert after.exchange.outbox.events == []
+    assert not after.bars
+    assert not after.ladders.open_cases()
+
+
+def test_a_phone_is_no_news_because_the_switch_was_restarted() -> None:
+    house = House(shadow=False)
+    day_ms = 86_400_000
+
+    async def remembered() -> AsyncIterator[dict[str, Any]]:
+        for n in range(20):
+            yield house.record(n, start=START - (20 - n) * day_ms, answer=None,
+                               end=START - (20 - n) * day_ms + 9)  # fmt: skip
+
+    asyncio.run(house.watching.recall(remembered()))
+    times = {"start": START, "answer": START + 1, "end": START + 60_000}
+    house.watching._around = lambda line, record: Circumstances(  # type: ignore[method-assign]
+        "Europe/Paris", 0, "Yealink", "192.0.2"
+    )
+    house.call(21, dst="+442079460000", **times)
+    assert "D18" not in house.watching.watch.levels("101")
 
 
 @pytest.mark.parametrize("line", [None, "999"])

@@ -79,7 +79,8 @@ class Reference:
                 for percentage in (80, 90, 100):
                     point = self.threshold * percentage // 100
                     at = self._crossing(line, n, point)
-                    if at is not None and at <= (high if high <= now else upto):
+                    settled = high + (0 if line == exactly else self.settle) <= now
+                    if at is not None and at <= (high if settled else upto):
                         self.announced.setdefault((line, n, percentage), at)
 
     def _crossing(self, line: str, n: int, point: int) -> int | None:

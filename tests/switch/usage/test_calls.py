@@ -124,6 +124,11 @@ class Placed:
             callee.expect("ACK")
             caller.expect(200)
             caller.ack()
+        elif what == "t38_refused":
+            caller.reinvite(body=T38)
+            callee.actor.reply(callee.expect("INVITE"), 488)
+            callee.expect("ACK")
+            caller.fails(488)
         elif what == "suspend":
             self.change(
                 lambda line: replace(
@@ -197,6 +202,7 @@ def outcome(world: World) -> dict[str, Any]:
     return {
         **{name: cdr[name] for name in ("disposition", "ending", "direction", "estimated", "plan")},
         "forwarded_by": cdr["forwarded_by"],
+        "feature": cdr["feature"] or "",
         "used_ms": reading.used_ms,
         "usage_records": len(usage),
         "crossed": [

@@ -48,6 +48,7 @@ CONTRACT = [
     "forwarded_by",
     "estimated",
     "plan",
+    "feature",
     "legs",
     "attempts",
 ]

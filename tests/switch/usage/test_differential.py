@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from switch.clock import Wheel
@@ -214,6 +214,22 @@ ANY = (
 )
 
 
+# A late ACK puts the crossing before the end of a leg that a checkpoint had summed up.
+ENDED_BEFORE_A_CHECKPOINT = [
+    *[(0, "start", 1)] * 3,
+    (2315, "stop", 0),
+    (0, "start", 6429),
+    (0, "start", 1),
+    (800, "start", 1),
+    (5790, "stop", 0),
+    (10977, "stop", 0),
+    (0, "ack", 0),
+    (0, "checkpoint", 0),
+    (0, "crash", 0),
+]
+
+
+@example(ENDED_BEFORE_A_CHECKPOINT, 1_000, ("inbound", "outbound"), 0)
 @settings(max_examples=1_000, deadline=None, suppress_health_check=list(HealthCheck))
 @given(*ANY)
 def test_a_thousand_histories(

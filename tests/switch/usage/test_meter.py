@@ -105,6 +105,63 @@ def test_the_wall_flag_survives_a_checkpoint() -> None:
     assert third.records()[-1]["clock"] == "wall"
 
 
+def test_a_crossing_before_the_end_of_a_leg_is_exact_after_a_checkpoint_and_a_reboot() -> None:
+    node = Node()
+    used = {"inbound": 0, "outbound": 239_920_000}
+    node.meters.load("101", CYCLE, used, (), AT, WALL)
+    node.call("a", AT, WALL)
+    node.meters.start("late", "101", "outbound", AT + 0.002, WALL + 0.002, None, CYCLE)
+    node.meters.stop("a", AT + 40.002)
+    restated = [orjson.loads(record) for record in node.meters.live_records()]
+    revived = node.after(restated, 12.0, WALL + 60, boot="b2")
+    revived.meters.confirm("late")
+    revived.turn(12.0 + 30)
+    crossings = [r for r in revived.records() if r["k"] == "threshold"]
+    # Two legs until 40.002 s came to 80,002 ms: 80 % lay a millisecond before.
+    assert crossings[0]["occurred_at"] == round(WALL * 1000) + 40_001
+
+
+# -- around the end of a cycle --------------------------------------------------------------------------
+
+END_AT = AT + (CYCLE.end / 1000 - WALL)  # the end of the cycle on the boottime clock
+NEXT = CALENDAR.cycle(1)
+
+
+def test_a_bye_that_came_before_the_end_of_the_cycle_and_is_read_after_it() -> None:
+    node = Node()
+    node.call("a", END_AT - 60, CYCLE.end / 1000 - 60)
+    node.turn(END_AT + 0.005)
+    assert node.meters.stop("a", END_AT - 0.002) == 59_998
+    parts = [(r["cycle"], r["ms"], r["final"]) for r in node.records() if r["k"] == "usage"]
+    assert parts == [(0, 59_998, True)], "nothing of it is in the next cycle"
+
+
+def test_what_is_shown_while_the_cycle_turns_is_exact() -> None:
+    node = Node()
+    node.call("a", END_AT - 60, CYCLE.end / 1000 - 60)
+    node.call("in", END_AT - 60, CYCLE.end / 1000 - 60, direction="inbound")
+    for ms in (0, 3, 9, 10, 11, 50):
+        now = END_AT + ms / 1000
+        node.turn(now)
+        reading = node.meters.reading("101", now, NEXT)
+        assert (reading.used_ms, reading.by_direction) == (2 * ms, {"inbound": ms, "outbound": ms})
+
+
+def test_a_crossing_just_before_the_end_is_announced_whoever_turns_the_cycle_first() -> None:
+    node = Node()
+    node.meters.load("101", CYCLE, {"inbound": 0, "outbound": 299_939_998}, (80, 90), AT, WALL)
+    node.call("a", END_AT - 60, CYCLE.end / 1000 - 60)  # 100 % is 2 ms past the end
+    node.call("b", END_AT - 0.003, CYCLE.end / 1000 - 0.003)  # and now 1 ms before it
+    node.turn(END_AT + 0.001)
+    node.call("c", END_AT + 0.001, CYCLE.end / 1000 + 0.001, cycle=NEXT)
+    crossings = [r for r in node.records() if r["k"] == "threshold"]
+    assert [(r["cycle"], r["percentage"], r["occurred_at"] - CYCLE.end) for r in crossings] == [
+        (0, 100, 0)
+    ]
+    parts = [(r["leg"], r["cycle"], r["ms"]) for r in node.records() if r["k"] == "usage"]
+    assert parts == [("a", 0, 60_000), ("b", 0, 3)]
+
+
 def test_a_leg_whose_ack_had_not_come_stays_provisional() -> None:
     node = Node()
     node.meters.start("a", "101", "outbound", AT, WALL, None, CYCLE)

@@ -66,6 +66,8 @@ def upgrade() -> None:
     _audit()
     _notice()
     _cases()
+    _contracts()
+    _disclosures()
 
 
 def _usage() -> None:
@@ -176,6 +178,7 @@ def _cdr() -> None:
         sa.Column("forwarded_by", sa.String()),
         sa.Column("estimated", sa.Boolean(), nullable=False),
         sa.Column("plan", sa.String()),
+        sa.Column("feature", sa.String()),
         sa.Column("legs", sa.JSON(), nullable=False),
         sa.Column("attempts", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("key", name="pk_cdr"),
@@ -322,9 +325,56 @@ def _cases() -> None:
     op.create_index("ix_case_step_line", "case_step", ["line"])
 
 
+def _contracts() -> None:
+    op.create_table(
+        "contract_step",
+        sa.Column("line", sa.String(), nullable=False),
+        sa.Column("account", sa.String(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("actor", sa.String(), nullable=False),
+        sa.Column("by", sa.String(), nullable=False),
+        sa.Column("clause", sa.String(), nullable=False),
+        sa.Column("because", sa.String(), nullable=False),
+        sa.Column("before", sa.String(), nullable=False),
+        sa.Column("before_ground", sa.String(), nullable=False),
+        sa.Column("to", sa.String(), nullable=False),
+        sa.Column("number", sa.String(), nullable=False),
+        sa.Column("until", sa.BigInteger()),
+        sa.Column("way", sa.String(), nullable=False),
+        sa.Column("notice", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("line", "account", "at", "name", name="pk_contract_step"),
+    )
+
+
+def _disclosures() -> None:
+    op.create_table(
+        "disclosure_step",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("n", sa.Integer(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("did", sa.String(), nullable=False),
+        sa.Column("by", sa.String(), nullable=False),
+        sa.Column("because", sa.String(), nullable=False),
+        sa.Column("seal", sa.String(), nullable=False),
+        sa.Column("line", sa.String(), nullable=False),
+        sa.Column("since", sa.BigInteger(), nullable=False),
+        sa.Column("until", sa.BigInteger(), nullable=False),
+        sa.Column("classes", sa.JSON(), nullable=False),
+        sa.Column("ground", sa.String(), nullable=False),
+        sa.Column("reference", sa.String(), nullable=False),
+        sa.Column("asked_by", sa.String(), nullable=False),
+        sa.Column("stage", sa.String(), nullable=False),
+        sa.Column("approved_by", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("id", "n", name="pk_disclosure_step"),
+    )
+
+
 def downgrade() -> None:
     """Take them away."""
     for name in (
+        "disclosure_step",
+        "contract_step",
         "case_step",
         "notice",
         "audit",

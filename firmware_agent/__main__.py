@@ -1,0 +1,184 @@
+"""`python -m firmware_agent`: one real device (`run`), or thousands of played ones (`fleet`)."""
+
+import argparse
+import asyncio
+import contextlib
+import gc
+import hashlib
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from firmware_agent.device import Device, Ending, Options, forget
+from firmware_agent.files import DiskFiles
+from firmware_agent.fleet.fleet import FleetFile, fleet_of
+from firmware_agent.messages.claim import Factory
+from firmware_agent.messages.codec import MessageError, parse
+from firmware_agent.slots import Image, NothingBootableError, Slots
+
+_REASON = "VIGIE_BOOT_REASON"
+
+
+class _Story:
+    """JSON lines on the real stdout; pjlib, which prints there too, gets /dev/null."""
+
+    def __init__(self) -> None:
+        self._out = os.dup(1)
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, 1)
+        os.close(null)
+
+    def say(self, event: str, **fields: object) -> None:
+        """One line; when whoever listened is gone, the phone goes on."""
+        line = json.dumps({"t": round(time.time() * 1000), "event": event, **fields})
+        with contextlib.suppress(BrokenPipeError):
+            os.write(self._out, line.encode() + b"\n")
+
+    def give_back(self) -> None:
+        """Before another program takes this process over."""
+        os.dup2(self._out, 1)
+
+
+def _arguments(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m firmware_agent",
+        description="The device side of Vigie: the program that runs on an adapter.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run", help="run one device, until SIGTERM")
+    run.add_argument("--factory", type=Path, required=True, help="what the factory wrote into it")
+    run.add_argument("--state", type=Path, required=True, help="directory of its storage")
+    run.add_argument("--firmware", type=Path, help="image that it leaves the factory with")
+    run.add_argument("--version", default="1.0.0", help="version of that image (1.0.0)")
+    run.add_argument("--security-version", type=int, default=1, help="of that image (1)")
+    run.add_argument("--broker", help="mqtt[s]://host:port, instead of what it was told")
+    run.add_argument("--sip-bind", default="127.0.0.1", help="address of its SIP side")
+    run.add_argument("--no-phone", action="store_true", help="only say that lines are registered")
+    run.add_argument("--answer-after", type=float, default=2.0, help="seconds that a call rings")
+    run.add_argument("--country", help="the device's own hint (ISO 3166-1)")
+    fleet = commands.add_parser("fleet", help="play a fleet, until SIGTERM")
+    fleet.add_argument("--file", type=Path, required=True, help="a `FleetFile`")
+    fleet.add_argument("--share", default="0/1", help="play every n-th device: INDEX/N (0/1)")
+    fleet.add_argument("--at-once", type=int, default=200, help="connections under way (200)")
+    fleet.add_argument("--every", type=float, default=1.0, help="seconds between counts (1)")
+    return parser.parse_args(arguments)
+
+
+async def _play(options: argparse.Namespace) -> None:
+    """Play a fleet; counts as JSON lines, the first once all are connected."""
+    file = parse(FleetFile, options.file.read_bytes(), limit=2**30)
+    index, of = (int(each) for each in options.share.split("/"))
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    gc.set_threshold(100_000, 50, 100)  # millions of objects that live as long as the fleet
+    with fleet_of(file, (index, of)) as fleet:
+        story = _Story()
+        began = time.monotonic()
+        connecting = asyncio.create_task(fleet.connect(options.at_once))
+        await asyncio.wait(
+            [connecting, loop.create_task(stop.wait())], return_when="FIRST_COMPLETED"
+        )
+        pinging = asyncio.create_task(fleet.keep_alive())
+        story.say("connected", seconds=round(time.monotonic() - began, 3), **fleet.summary())
+        while not stop.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), options.every)
+            story.say("counts", **fleet.summary())
+        pinging.cancel()
+
+
+def _manufacture(options: argparse.Namespace, factory: Factory) -> None:
+    """Fill the slots of a device that comes from the factory."""
+    files = DiskFiles(options.state)
+    if Slots(files).is_manufactured:
+        return
+    content = options.firmware.read_bytes() if options.firmware else b"adapter 1.0.0\n" * 1024
+    image = Image(
+        target=f"{factory.model}/{options.version}.img",
+        version=options.version,
+        model=factory.model,
+        sha256=hashlib.sha256(content).hexdigest(),
+        len=len(content),
+        security_version=options.security_version,
+    )
+    Slots.manufacture(files, content, image)
+
+
+async def _run(options: Options, story: _Story) -> Ending:
+    device = Device(options, story.say)
+    loop = asyncio.get_running_loop()
+    running = asyncio.ensure_future(device.run())
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, _stop, device, running)
+    try:
+        return await running
+    except asyncio.CancelledError:
+        return Ending("stopped", "signal")
+
+
+def _stop(device: Device, running: "asyncio.Future[Ending]") -> None:
+    """Say goodbye; in the middle of a claim there is nobody to say it to."""
+    if device.is_up:
+        device.stop()
+    else:
+        running.cancel()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a device; a reboot replaces this process by itself. 0 ended, 1 failed, 2 bad usage."""
+    given = _arguments(sys.argv[1:] if arguments is None else arguments)
+    if given.command == "fleet":
+        return _main_fleet(given)
+    return _main_device(given)
+
+
+def _main_fleet(given: argparse.Namespace) -> int:
+    try:
+        asyncio.run(_play(given))
+    except (OSError, MessageError, ValueError) as error:
+        sys.stderr.write(f"{given.file}: {error}\n")
+        return 2
+    return 0
+
+
+def _main_device(given: argparse.Namespace) -> int:
+    try:
+        factory = parse(Factory, given.factory.read_bytes())
+        _manufacture(given, factory)
+    except (OSError, MessageError) as error:
+        sys.stderr.write(f"{given.factory}: {error}\n")
+        return 2
+    options = Options(
+        factory=factory,
+        state=given.state,
+        broker=given.broker,
+        sip_bind=given.sip_bind,
+        has_phone=not given.no_phone,
+        answer_after_s=given.answer_after,
+        country=given.country,
+        reason=os.environ.get(_REASON, "power"),
+    )
+    story = _Story()
+    try:
+        ending = asyncio.run(_run(options, story))
+    except NothingBootableError as error:
+        sys.stderr.write(f"{given.state}: {error}\n")
+        return 1
+    story.say("ended", what=ending.what, reason=ending.reason)
+    if ending.what == "wiped":
+        forget(DiskFiles(given.state), given.state)
+    if ending.what == "reboot":
+        os.environ[_REASON] = ending.reason
+        story.give_back()
+        os.execv(sys.executable, [sys.executable, "-m", "firmware_agent", *sys.argv[1:]])  # noqa: S606
+    os._exit(0)  # pjsua2's threads don't end by themselves
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,372 @@
+"""One device, from its box to its reboots: `python -m firmware_agent run`.
+
+A run is one boot: choose a slot, claim membership if there is none yet, then drive the agent until it is
+asked to reboot (`Reboot`) or to wipe. A reboot of the simulated adapter is `exec` of this very program, so
+nothing but what is in the storage outlives it.
+"""
+
+import asyncio
+import contextlib
+import random
+import secrets
+import ssl
+import tempfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import urllib3
+from cryptography.hazmat.primitives import serialization
+
+from firmware_agent import claim, place
+from firmware_agent.agent.agent import Agent, Identity
+from firmware_agent.agent.kept import STATE_FILE, Kept, desired_file
+from firmware_agent.agent.reports import Start
+from firmware_agent.agent.signals import Place
+from firmware_agent.claim import ClaimRefusedError, Member
+from firmware_agent.driver import Around, Driver, Phone, read_clocks
+from firmware_agent.files import DiskFiles, Files
+from firmware_agent.image import Header
+from firmware_agent.messages.claim import Factory
+from firmware_agent.messages.codec import MessageError, parse
+from firmware_agent.messages.envelope import keys_of
+from firmware_agent.messages.reported import Ota, Reported, Status
+from firmware_agent.messages.topics import Kind, Topic
+from firmware_agent.metadata import Metadata, PoolFetcher
+from firmware_agent.mqtt import Broker, Link, LinkError, MqttError, expiry, subscribe
+from firmware_agent.phone import POLL_S, NoPhoneError, SipPhone
+from firmware_agent.played_phone import PlayedPhone
+from firmware_agent.slots import Boot, Slots
+from firmware_agent.work import Outcome, Tools
+
+MEMBERSHIP = "membership"
+FLUSH_S = 2.0
+PLACE_EVERY_S = 30.0
+_CLAIM_PAUSES_S = (1.0, 2.0, 5.0, 10.0, 30.0)
+
+Say = Callable[..., None]
+"""Tell the world what happens: an event's name and its fields."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a device is run. `broker` replaces the URL that the factory or the service gave."""
+
+    factory: Factory
+    state: Path
+    broker: str | None = None
+    sip_bind: str = "127.0.0.1"
+    has_phone: bool = True
+    answer_after_s: float = 2.0
+    country: str | None = None
+    reason: str = "power"
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Why a run ended: `reboot` with its reason, or `wiped`."""
+
+    what: str
+    reason: str
+
+
+class Device:
+    """One run of a device."""
+
+    def __init__(self, options: Options, say: Say) -> None:
+        self.options = options
+        self.say = say
+        self.files: Files = DiskFiles(options.state)
+        self.slots = Slots(self.files)
+        self.boot: Boot = self.slots.boot()
+        self._ending: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
+        self._link: Link | None = None
+        self._told: dict[str, object] = {}
+        self._driver: Driver | None = None
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it is past its claim."""
+        return self._link is not None
+
+    async def run(self) -> Ending:
+        """Until it reboots or is wiped."""
+        image, options = self.boot.image, self.options
+        slot, is_trial = self.boot.slot.value, self.boot.is_trial
+        self.say("booted", slot=slot, version=image.version, trial=is_trial, reason=options.reason)
+        member = await self._member()
+        device, header = member.membership.device, self._header()
+        if header.strikes("crashes", device):
+            return Ending("reboot", "crash")
+        with ThreadPoolExecutor(1) as threads:
+            self._driver, phone = self._assemble(member, header, threads)
+            broker = self._broker(member)
+            self._link = Link(broker, self)
+            tasks: list[asyncio.Task[None]] = [
+                asyncio.create_task(self._link.run()),
+                asyncio.create_task(self._look_around()),
+            ]
+            if isinstance(phone, SipPhone):
+                tasks.append(asyncio.create_task(_poll(phone)))
+            self._driver.tell(lambda agent, at: agent.on_start(at))
+            try:
+                await _first(self._ending, *tasks)
+                for each in tasks:
+                    if each.done():
+                        each.result()
+                await self._say_goodbye()
+            finally:
+                self._driver.stop()
+                for each in tasks:
+                    each.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+        return self._ending.result()
+
+    # -- for the link --------------------------------------------------------------------------
+
+    def will(self) -> Status:
+        """See `mqtt.Owner`."""
+        agent = self.driver.agent
+        agent.next_sid()
+        return Status(False, agent.sid, int(agent.time.utc(read_clocks())))
+
+    def on_connected(self) -> None:
+        """See `mqtt.Owner`."""
+        self.say("connected")
+        self.driver.tell(lambda agent, at: agent.on_connected(at))
+
+    def on_disconnected(self, reason: str) -> None:
+        """See `mqtt.Owner`."""
+        self.say("disconnected", reason=reason)
+        self.driver.tell(lambda agent, at: agent.on_disconnected(at))
+
+    def on_message(self, kind: Kind, raw: bytes) -> None:
+        """See `mqtt.Owner`."""
+        self.driver.receive(kind, raw)
+
+    # -- for the driver ------------------------------------------------------------------------
+
+    @property
+    def driver(self) -> Driver:
+        """The driver of this run."""
+        assert self._driver is not None
+        return self._driver
+
+    def publish(self, kind: Kind, document: object) -> None:
+        """See `driver.Outside`."""
+        if isinstance(document, Ota):
+            err = document.err.code if document.err else None
+            self.say("update", state=document.state.value, pct=document.pct, err=err)
+        elif isinstance(document, Reported):
+            self._say_reported(document)
+        if self._link is not None:
+            self._link.publish(kind, document)
+
+    def _say_reported(self, document: Reported) -> None:
+        told = {
+            "applied_rev": document.applied_rev,
+            "registered": [each.line for each in document.lines if each.registered],
+            "emergency_ready": document.emergency_ready,
+        }
+        if told != self._told:
+            self._told = told
+            self.say("reported", **told)
+
+    def reboot(self, reason: str) -> None:
+        """See `driver.Outside`."""
+        self._end(Ending("reboot", reason))
+
+    def wipe(self) -> None:
+        """See `driver.Outside`."""
+        self._end(Ending("wiped", "command"))
+
+    def stop(self) -> None:
+        """Somebody pulls the plug, politely."""
+        self._end(Ending("stopped", "signal"))
+
+    def _end(self, ending: Ending) -> None:
+        if not self._ending.done():
+            self._ending.set_result(ending)
+
+    # -- inside --------------------------------------------------------------------------------
+
+    def _assemble(
+        self, member: Member, header: Header, threads: ThreadPoolExecutor
+    ) -> tuple[Driver, Phone]:
+        options, membership, files = self.options, member.membership, self.files
+        kept = _kept(files)
+        documents = {each: files.read(desired_file(each)) or b"" for each in kept.documents()}
+        identity = Identity(
+            membership.device,
+            options.factory.model,
+            keys_of(membership.service_keys),
+            claim.seal_key(options.factory),
+            member.certificate_sha256,
+        )
+        boot_id = f"{kept.boots + 1}-{secrets.token_hex(4)}"
+        floor = self.slots.floor()
+        start = Start(self.boot, boot_id, options.reason, header.build, floor, header.trial_s)
+        chance = random.SystemRandom()
+        agent = Agent(identity, kept, start, documents, read_clocks(), chance)
+        pool = urllib3.PoolManager(num_pools=2)
+        metadata = Metadata(
+            options.state / "metadata",
+            membership.metadata_url,
+            options.factory.tuf_root.encode(),
+            PoolFetcher(pool),
+        )
+        tools = Tools(
+            files,
+            self.slots,
+            metadata,
+            pool,
+            membership.images_url,
+            options.factory.model,
+            self.boot,
+        )
+        phone = self._phone(not header.strikes("never_registers", membership.device))
+        return Driver(agent, tools, Around(self, phone, threads)), phone
+
+    def _phone(self, registers: bool) -> SipPhone | PlayedPhone:
+        options = self.options
+
+        def tell(outcome: Outcome) -> None:
+            self.driver.tell(outcome)
+
+        if not options.has_phone:
+            return PlayedPhone(tell, registers)
+        if not registers:
+            return PlayedPhone(tell, registers=False)
+        try:
+            return SipPhone(tell, options.sip_bind, self.boot.image.version, options.answer_after_s)
+        except NoPhoneError as error:
+            self.say("no_phone", reason=str(error))
+            return PlayedPhone(tell, registers=False)
+
+    def _header(self) -> Header:
+        return Header.of(self.files.read(self.boot.slot.file, 0, 1024) or b"")
+
+    async def _look_around(self) -> None:
+        while True:
+            network = await asyncio.get_running_loop().run_in_executor(None, place.network)
+            seen = Place(network=network, country=self.options.country)
+            self.driver.tell(lambda agent, at, seen=seen: agent.on_place(seen, at))  # type: ignore[misc]
+            await asyncio.sleep(PLACE_EVERY_S)
+
+    async def _say_goodbye(self) -> None:
+        """Deliver what was published, and say that we go: the will is for going without a word."""
+        if self._link is None or self._driver is None or not self._driver.agent.out.is_connected:
+            return
+        agent = self._driver.agent
+        offline = Status(False, agent.sid, int(agent.time.utc(read_clocks())))
+        self._link.publish(Kind.STATUS, offline)
+        await self._link.flush(FLUSH_S)
+
+    # -- membership ----------------------------------------------------------------------------
+
+    async def _member(self) -> Member:
+        """The kept membership, or a new one by a claim; asks until it is answered."""
+        factory = self.options.factory
+        raw = self.files.read(MEMBERSHIP)
+        if raw is not None:
+            try:
+                return claim.accept(raw, factory)
+            except MessageError as error:
+                self.say("membership_unreadable", path=error.path, reason=error.reason)
+        for pause in _claim_pauses():
+            try:
+                raw, member = await self._claim()
+            except ClaimRefusedError as error:
+                self.say("claim_refused", result=error.result.value, reason=str(error))
+            except (MqttError, LinkError, MessageError, OSError, TimeoutError) as error:
+                self.say("claim_failed", reason=f"{type(error).__name__}: {error}")
+            else:
+                self.files.replace(MEMBERSHIP, raw)
+                self.say("claimed", device=member.membership.device)
+                return member
+            await asyncio.sleep(pause * random.uniform(0.5, 1.0))
+        raise AssertionError("pauses have no end")
+
+    async def _claim(self) -> tuple[bytes, Member]:
+        factory = self.options.factory
+        tls = None
+        if factory.broker_ca is not None:
+            tls = ssl.create_default_context(cadata=factory.broker_ca)
+        broker = Broker(
+            self.options.broker or factory.broker, factory.cid, factory.claim_secret, tls
+        )
+        nonce = secrets.token_hex(16)
+        async with broker.client() as client:
+            await subscribe(client, str(Topic(Kind.CLAIM_RESP, factory.cid)))
+            await client.publish(
+                str(Topic(Kind.CLAIM_REQ, factory.cid)),
+                claim.request(factory, nonce),
+                qos=1,
+                properties=expiry(Kind.CLAIM_REQ),
+            )
+            self.say("claiming", serial=factory.serial)
+            async with asyncio.timeout(30):
+                async for message in client.messages:
+                    raw = message.payload
+                    assert isinstance(raw, (bytes, bytearray))
+                    return bytes(raw), claim.accept(bytes(raw), factory, nonce)
+        raise TimeoutError("no answer")
+
+    def _broker(self, member: Member) -> Broker:
+        membership = member.membership
+        url = self.options.broker or membership.broker
+        tls = _tls(membership, self.options) if url.startswith("mqtts:") else None
+        return Broker(url, membership.device, member.password, tls)
+
+
+def forget(files: Files, state: Path) -> None:
+    """What a wipe leaves: the factory's slots and keys, nothing of the service or the customer."""
+    for name in (MEMBERSHIP, STATE_FILE):
+        files.remove(name)
+    for each in state.glob("desired-*"):
+        files.remove(each.name)
+
+
+async def _first(*futures: "asyncio.Future[Any]") -> None:
+    await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)
+
+
+async def _poll(phone: SipPhone) -> None:
+    while True:
+        phone.poll()
+        await asyncio.sleep(POLL_S)
+
+
+def _kept(files: Files) -> Kept:
+    raw = files.read(STATE_FILE)
+    if raw is None:
+        return Kept()
+    try:
+        return parse(Kept, raw, ignore_unknown=True)
+    except MessageError:
+        return Kept()  # `desired` is retained: it comes again
+
+
+def _claim_pauses() -> Any:
+    yield from _CLAIM_PAUSES_S
+    while True:
+        yield _CLAIM_PAUSES_S[-1]
+
+
+def _tls(membership: Any, options: Options) -> ssl.SSLContext:
+    """TLS towards the broker, with our certificate; openssl wants it in files."""
+    context = ssl.create_default_context(cadata=membership.broker_ca)
+    key = claim.identity_key(options.factory).private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    with tempfile.NamedTemporaryFile() as file:
+        file.write("".join(membership.certificates).encode() + key)
+        file.flush()
+        context.load_cert_chain(file.name)
+    with contextlib.suppress(ssl.SSLError):
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context

@@ -1,0 +1,34 @@
+"""Whether devices fit each other, the lines and the addresses of SIP.
+
+Each check yields the key of the offending value, in vigie.toml, and what is wrong with it.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+
+from switch.provisioning.settings import DeviceSettings
+from switch.sip.settings import SipSettings
+
+Key = tuple[str | int, ...]
+Complaint = tuple[Key, str]
+WILDCARDS = frozenset({"0.0.0.0", "::"})
+
+
+def complaints(
+    devices: Sequence[DeviceSettings], lines: Collection[str], sip: SipSettings
+) -> Iterator[Complaint]:
+    """Everything that doesn't fit: `lines` are ids, `sip` tells where phones can register."""
+    seen: set[tuple[str, str]] = set()
+    for position, device in enumerate(devices):
+        for field in ("id", "serial", "line"):
+            value = getattr(device, field)
+            if value and (field, value) in seen:
+                yield ("device", position, field), f"{value} stands twice"
+            seen.add((field, value))
+        if device.line and device.line not in lines:
+            yield ("device", position, "line"), f"there is no [[line]] {device.line}"
+        addresses = getattr(sip, device.transport)
+        key: Key = ("device", position, "transport")
+        if not addresses:
+            yield key, f"[sip] listens on no {device.transport}"
+        elif not sip.public_address and all(each.host in WILDCARDS for each in addresses):
+            yield key, "no address to tell the device: [sip] public_address is missing"

@@ -1,0 +1,318 @@
+"""Devices at work, for the application: the fleet, its broker, its firmware, and their tasks.
+
+Everything that waits is here: the broker's process, the connection to it, files that are written, time
+that passes. `run` is one task of the switch; `perform` is called after every turn, so that records reach
+the journal before anything else happens.
+Deliberately absent: any decision.
+"""
+
+import asyncio
+import secrets
+import ssl
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import orjson
+from starlette.routing import Route
+
+from firmware_agent.messages.desired import Beacon
+from switch.call.exchange import Exchange
+from switch.clock import boottime
+from switch.provisioning import devices, images, rollouts
+from switch.provisioning.admission import Admission, Place
+from switch.provisioning.authority import Authority
+from switch.provisioning.broker import HOW_TO_GET, Broker, program
+from switch.provisioning.broker_files import Encrypted, hashed
+from switch.provisioning.devices import Devices
+from switch.provisioning.documents import Registrar
+from switch.provisioning.fleet import Fleet, Ports
+from switch.provisioning.link import Address, Link
+from switch.provisioning.reports import Reports
+from switch.provisioning.repository import Repository
+from switch.provisioning.rollouts import Rollouts
+from switch.provisioning.settings import DeviceSettings, FirmwareSettings, MqttSettings
+from switch.settings import HostPort
+
+KINDS: Final = frozenset({*devices.KINDS, *rollouts.KINDS})  # of records
+TICK_S: Final = 0.5
+_REFRESH_S: Final = 0.05
+_DAY_MS: Final = 86_400_000
+Note = Callable[[str, dict[str, object]], None]
+Record = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the configuration says, with paths resolved and addresses worked out.
+
+    `base_url` is where devices reach the HTTP port; `tls` is for a broker of one's own, None without it.
+    """
+
+    mqtt: MqttSettings
+    firmware: FirmwareSettings
+    devices: tuple[DeviceSettings, ...]
+    registrar: Registrar
+    realm: str
+    base_url: str
+    tls: ssl.SSLContext | None = None
+
+
+class Service:
+    """Everything about devices that a switch has. `data` is its directory of them."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        exchange: Exchange,
+        data: Path,
+        ports: Callable[["Service"], Ports],
+        perform: Callable[[], None],
+        note: Note,
+    ) -> None:
+        """Keys are made at the first start; nothing is opened. OSError."""
+        self.plan = plan
+        self.perform = perform
+        self.unavailable = ""
+        self._data = data
+        self._note = note
+        self._exchange = exchange
+        self._user = plan.mqtt.username
+        self._password = secrets.token_urlsafe(32)
+        self._hash = hashed(self._password)
+        self._changed = asyncio.Event()
+        self.broker: Broker | None = None
+        self.repository = Repository(data / "firmware")
+        authority = Authority(data, datetime.now(UTC))
+        self.devices = Devices(self._write)
+        self.fleet = Fleet(
+            exchange, self.devices, authority, ports(self), plan.registrar, plan.realm
+        )
+        self.rollouts = Rollouts(
+            self.fleet,
+            self._write,
+            lambda: self.repository.known,
+            lambda model: self.plan.firmware.security_floors.get(model, 0),
+        )
+        self.fleet.firmware_for = self.rollouts.firmware_for
+        self.fleet.beacon = self._beacon
+        self.admission = Admission(self.fleet, self._place(plan.mqtt.public_url or plan.mqtt.url))
+        self.reports = Reports(
+            self.fleet,
+            self.admission,
+            self.rollouts.on_ota,
+            self.rollouts.on_reported,
+            self._known_image,
+        )
+        self.link = Link(
+            self._address,
+            self.reports.take,
+            perform,
+            self.fleet.publish_all,
+            self.fleet.out_of_reach,
+            note,
+        )
+        self.devices.define(plan.devices)
+
+    # -- the application -----------------------------------------------------------------------
+
+    @property
+    def routes(self) -> list[Route]:
+        """What the HTTP port serves of it."""
+        return images.routes(self.repository.metadata, self.repository.images)
+
+    def users_changed(self) -> None:
+        """The broker is to learn who may log in, soon."""
+        self._changed.set()
+
+    def use(self, plan: Plan) -> None:
+        """The files were taken over. The broker's own settings wait for a restart."""
+        self.plan = plan
+        self.fleet.registrar = plan.registrar
+        self.devices.define(plan.devices)
+        self.fleet.settings_changed()
+        if plan.devices and self.broker is None and not plan.mqtt.url and not self.unavailable:
+            self.unavailable = "there was no device at the start"
+            advice = "start the switch anew"
+            self._note("mqtt.unavailable", {"reason": self.unavailable, "advice": advice})
+
+    def records(self) -> Iterator[bytes]:
+        """Restate everything, for the head of a new journal segment."""
+        for record in (*self.devices.records(), *self.rollouts.records()):
+            yield orjson.dumps(record)
+
+    def restore(self, records: Iterable[Record]) -> None:
+        """Take records of journal and database back."""
+        known = [record for record in records if record.get("k") in KINDS]
+        self.devices.restore(known)
+        self.devices.define(self.plan.devices)
+        self.rollouts.restore(known)
+        for reason in self.devices.unreadable:
+            self._note("device.unreadable", {"reason": reason})
+        for twin in self.devices.by_id.values():
+            self.fleet.see_acknowledgement(twin)
+        self.fleet.settle()
+
+    def on_events(self, events: Iterable[tuple[str, Mapping[str, object]]]) -> None:
+        """What the machines note: a secret came into use."""
+        for name, fields in events:
+            if name == "line.secret_used":
+                self.fleet.secret_used(str(fields["line"]))
+
+    async def run(self) -> None:
+        """Keep all of it going until cancelled."""
+        rooms = [self._tick(), self._keep_fresh(), self._publish_due()]
+        if self.plan.mqtt.url:
+            rooms.append(self.link.run())
+        else:
+            rooms.append(self._run_private())
+        tasks = [asyncio.ensure_future(room) for room in rooms]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    # -- the broker ----------------------------------------------------------------------------
+
+    def open_broker(self) -> HostPort | None:
+        """Choose the private broker's port; None when there is none to be run. Call it once."""
+        mqtt = self.plan.mqtt
+        if mqtt.url:
+            return None
+        if not self.plan.devices:
+            return None
+        if program() is None:
+            self.unavailable = "mosquitto is not installed"
+            self._note("mqtt.unavailable", {"reason": self.unavailable, "advice": HOW_TO_GET})
+            return None
+        tls = None
+        if mqtt.tls is not None:
+            host = urlsplit(mqtt.public_url).hostname or mqtt.tls.host
+            certificate, key = self.fleet.authority.broker_certificate(host, datetime.now(UTC))
+            tls = Encrypted(mqtt.tls, certificate, key, self.fleet.authority.path)
+        self.broker = Broker(
+            self._data / "mqtt", mqtt.listen, tls, self._user, self._users, self._note
+        )
+        if not mqtt.public_url:
+            url = f"mqtt://{self.broker.address}" if tls is None else f"mqtts://{mqtt.tls}"
+            self.admission.place = self._place(url)
+        return self.broker.address
+
+    def _users(self) -> dict[str, str]:
+        return {self._user: self._hash, **self.fleet.users()}
+
+    async def _run_private(self) -> None:
+        """The child and the connection to it, for ever."""
+        broker = self.broker
+        if broker is None:
+            return
+        tasks = [
+            asyncio.ensure_future(room)
+            for room in (
+                broker.run(),
+                self.link.run(lambda: asyncio.ensure_future(broker.wait_ready())),
+                self._tell_users(broker),
+            )
+        ]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _tell_users(self, broker: Broker) -> None:
+        """Many changes at once are told once; whoever claimed is answered when the broker knows."""
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            await asyncio.sleep(_REFRESH_S)
+            await broker.refresh()
+            await asyncio.sleep(_REFRESH_S)
+            self.admission.answer()
+            self.perform()
+
+    def _address(self) -> Address:
+        mqtt = self.plan.mqtt
+        if self.broker is not None:
+            return Address(self.broker.address, self._user, self._password)
+        parts = urlsplit(mqtt.url)
+        secured = parts.scheme == "mqtts"
+        given = mqtt.password
+        where = HostPort(str(parts.hostname), parts.port or (8883 if secured else 1883))
+        return Address(
+            where, mqtt.username, given.get_secret_value() if given else None, self.plan.tls
+        )
+
+    def _place(self, broker: str) -> Place:
+        base = self.plan.base_url
+        secured = broker.startswith("mqtts") and not self.plan.mqtt.url
+        return Place(
+            broker or "mqtt://127.0.0.1:1883",
+            f"{base}{images.METADATA}",
+            f"{base}{images.IMAGES}",
+            self.fleet.authority.pem if secured else None,
+        )
+
+    # -- time ----------------------------------------------------------------------------------
+
+    async def _tick(self) -> None:
+        told, version = boottime(), -1
+        while True:
+            self.fleet.tick()
+            self.rollouts.look()
+            self._rotate()
+            is_due = boottime() - told >= self.plan.firmware.beacon_s
+            if is_due or version != self.repository.timestamp_version:
+                told, version = boottime(), self.repository.timestamp_version
+                self.fleet.publish_beacon()
+            if self.plan.mqtt.url and self._changed.is_set():
+                self._changed.clear()  # another's broker learns of users by its own ways
+                self.admission.answer()
+            self.perform()
+            await asyncio.sleep(TICK_S)
+
+    async def _publish_due(self) -> None:
+        """Documents that a reload or a new broker asks for, a few a turn."""
+        while True:
+            is_more = False
+            if self.fleet.due:
+                is_more = self.fleet.work()
+                self.perform()
+            await asyncio.sleep(0 if is_more else TICK_S / 10)
+
+    async def _keep_fresh(self) -> None:
+        """The online signatures of the repository run out; they are renewed in time."""
+        hours = self.plan.firmware.timestamp_hours
+        while True:
+            await asyncio.to_thread(self.repository.refresh, datetime.now(UTC), hours)
+            await asyncio.sleep(min(600.0, hours * 900))
+
+    def _rotate(self) -> None:
+        """Replace the oldest secret that is due; one a tick is enough for a fleet."""
+        days = self.plan.mqtt.rotate_days
+        if not days:
+            return
+        before = self.fleet.now_ms() - days * _DAY_MS
+        for twin in self.devices.by_id.values():
+            if twin.online and 0 < twin.device.secret_at < before and twin.device.rights.mqtt:
+                self.fleet.rotate(twin, "its age")
+                return
+
+    # -- inside --------------------------------------------------------------------------------
+
+    def _write(self, record: Record) -> None:
+        self._exchange.outbox.journal.append(orjson.dumps(record))
+
+    def _known_image(self, model: str, version: str) -> str:
+        image = self.repository.known.get((model, version))
+        return image.sha256 if image is not None else ""
+
+    def _beacon(self, at: int) -> Beacon:
+        floors = self.plan.firmware.security_floors
+        return Beacon(at, self.repository.timestamp_version, floors)

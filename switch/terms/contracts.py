@@ -1,0 +1,185 @@
+"""The steps of all contracts: who changed what of a line, when, under which clause, and what it led to.
+
+Every step is a journal record `contract` and, by the writer, a row that stays: the audit of activations,
+warnings, suspensions and terminations. What follows from the steps of a line (a warning on file, a
+termination that is due, a number in quarantine) is folded by policy.on_file. An acceptance of the terms
+is a step of an account, without a line.
+
+Times are UTC milliseconds. Deliberately absent: which step is allowed (policy.transitions), the state
+itself (console/line_life.py), and the text of notices.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final, Self
+
+import orjson
+
+from policy.model import LineState
+from policy.on_file import File, Note, free_at
+from policy.transitions import Actor
+from switch.sip.outbox import Outbox
+
+KIND: Final = "contract"
+
+Record = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """On whose word a step is taken: what they are, who it was, and their reason."""
+
+    actor: Actor
+    by: str
+    because: str = ""
+
+
+BY_ITSELF: Final = Word(Actor.SWITCH, "vigie")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step. `name` is a row of policy.transitions or a note of policy.on_file; `to` is the state it
+    led to, "" for a note; `until` a cure date or when a termination takes effect; `way` that of a
+    termination to come, or the number or limit that a note is about."""
+
+    line: str
+    account: str
+    at: int
+    name: str
+    actor: str
+    by: str
+    clause: str
+    because: str = ""
+    before: str = ""
+    before_ground: str = ""
+    to: str = ""
+    number: str = ""
+    until: int | None = None
+    way: str = ""
+    notice: str = ""
+
+    def record(self) -> dict[str, Any]:
+        """The journal's record and the row."""
+        return {"k": KIND, **{name: getattr(self, name) for name in self.__slots__}}
+
+    @classmethod
+    def of(cls, record: Record) -> Self:
+        """Read a record back. Raises KeyError or ValueError for what is none."""
+        step = cls(**{name: record[name] for name in cls.__slots__})
+        for state in (step.before, step.to):
+            if state:
+                LineState(state)
+        return step
+
+
+class Contracts:
+    """What is on file of every line and account that a step was taken for."""
+
+    def __init__(self, outbox: Outbox) -> None:
+        self._outbox = outbox
+        self._steps: dict[tuple[str, str, int, str], Step] = {}
+        self._moments: set[tuple[str, str, int]] = set()
+        self._files: dict[str, File] = {}
+        self._accepted: dict[str, Step] = {}
+
+    def take(self, step: Step) -> None:
+        """A step was taken: keep it for good, and tell the log. Steps of one millisecond are set apart,
+        so that their order is known for ever."""
+        while (step.line, step.account, step.at) in self._moments:
+            step = replace(step, at=step.at + 1)
+        self._keep(step)
+        self._outbox.journal.append(orjson.dumps(step.record()))
+        self._outbox.note(
+            "contract.step",
+            line=step.line,
+            account=step.account,
+            step=step.name,
+            clause=step.clause,
+            actor=step.actor,
+            by=step.by,
+        )
+
+    def forget(self, lines: Collection[str]) -> None:
+        """Let go of lines whose contract ended so long ago that its data are purged."""
+        self._steps = {key: step for key, step in self._steps.items() if step.line not in lines}
+        self._files = {line: file for line, file in self._files.items() if line not in lines}
+
+    def restore(self, records: Iterable[Record]) -> None:
+        """Take steps back, in any order and more than once."""
+        for record in records:
+            if record.get("k") != KIND:
+                continue
+            try:
+                step = Step.of(record)
+            except (KeyError, TypeError, ValueError) as error:
+                line = record.get("line")
+                self._outbox.note("contract.unreadable", line=line, reason=repr(error))
+                continue
+            self._steps[_key(step)] = step
+        steps = sorted(self._steps.values(), key=lambda step: step.at)
+        self._steps.clear()
+        self._files.clear()
+        for step in steps:
+            self._keep(step)
+
+    def records(self) -> Iterator[bytes]:
+        """Restate every step, for the head of a new journal segment."""
+        for step in self._steps.values():
+            yield orjson.dumps(step.record())
+
+    def file(self, line: str) -> File:
+        """What is on file of a line."""
+        return self._files.get(line, _EMPTY)
+
+    def acceptance(self, account: str) -> Step | None:
+        """The newest acceptance of the terms by an account."""
+        return self._accepted.get(account)
+
+    def has_steps(self, line: str) -> bool:
+        """Whether anything was ever done about a line."""
+        return line in self._files
+
+    def files(self) -> Mapping[str, File]:
+        """What is on file of all lines."""
+        return self._files
+
+    def due(self, at: int) -> list[tuple[str, File]]:
+        """The lines whose termination takes effect by now."""
+        return [
+            (line, file)
+            for line, file in self._files.items()
+            if file.leaving is not None and file.leaving.effective_at <= at
+        ]
+
+    def number_free_at(self, number: str, line: str, quarantine_days: int) -> int | None:
+        """When `number` may be given to `line`; None if no other line ended with it."""
+        ends = [
+            free_at(file, quarantine_days)
+            for other, file in self._files.items()
+            if other != line and file.number == number
+        ]
+        return max((end for end in ends if end is not None), default=None)
+
+    def _keep(self, step: Step) -> None:
+        self._steps[_key(step)] = step
+        self._moments.add((step.line, step.account, step.at))
+        if step.name == Note.ACCEPTED:
+            self._accepted[step.account] = step
+            return
+        file = self.file(step.line)
+        if step.to:
+            before = LineState(step.before) if step.before else LineState.ACTIVE
+            after = file.after_change(
+                LineState(step.to), step.at, step.number, before, step.before_ground
+            )
+        else:
+            after = file.after_note(step.name, step.at, step.until, step.way)
+        self._files[step.line] = after
+
+
+_EMPTY: Final = File()
+
+
+def _key(step: Step) -> tuple[str, str, int, str]:
+    return step.line, step.account, step.at, step.name

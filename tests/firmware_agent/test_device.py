@@ -1,0 +1,279 @@
+"""The device's program against a real Mosquitto: out of the box, in service, updated, confirmed."""
+
+import asyncio
+import datetime
+import hashlib
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import detools
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from firmware_agent.messages.desired import Beacon, Command, FirmwareWanted, Op
+from firmware_agent.messages.envelope import sign
+from firmware_agent.messages.topics import BEACON
+from tests.firmware_agent.repository import MODEL, Faults, Repository, served
+from tests.firmware_agent.standin import DEVICE, LINE, Broker, Keys, Process, Service, service
+from tests.wire.rig import Rig
+
+pytestmark = pytest.mark.wire
+
+OLD = b'{"vigie_image":1}\n' + b"old" * 50_000
+NEW = b'{"vigie_image":1}\n' + b"new" * 90_000
+DEAF = b'{"vigie_image":1,"fault":"never_registers","trial_s":2}\n' + b"bad" * 1000
+CRASHING = b'{"vigie_image":1,"fault":"crashes"}\n' + b"bad" * 1000
+
+
+class Scene:
+    def __init__(self, directory: Path, url: str, faults: Faults) -> None:
+        self.directory, self.url, self.faults = directory, url, faults
+        self.keys = Keys()
+        self.repository = Repository(directory / "web")
+        self.broker = Broker(directory / "broker")
+        self.factory = self.keys.factory(MODEL, self.broker.url, self.repository.root_json)
+        self.processes: list[Process] = []
+
+    def device(self, *options: str, with_phone: bool = False) -> Process:
+        more = options if with_phone else ("--no-phone", *options)
+        process = Process(self.directory / "device", self.factory, OLD, *more)
+        self.processes.append(process)
+        return process
+
+    def image(
+        self, version: str, content: bytes, patch: bytes = b"", base: bytes = OLD
+    ) -> FirmwareWanted:
+        custom = {}
+        if patch:
+            delta = {"sha256": self.repository.put(patch), "len": len(patch)}
+            custom["deltas"] = {hashlib.sha256(base).hexdigest(): delta}
+        sha256 = self.repository.add(version, content, **custom)
+        path = f"{MODEL}/{version}.img"
+        return FirmwareWanted(path, version, sha256, len(content), 1, "r1")
+
+    def close(self) -> None:
+        for each in self.processes:
+            each.kill()
+        self.broker.kill()
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Scene]:
+    with served(tmp_path / "web") as (url, faults):
+        scene = Scene(tmp_path, url, faults)
+        scene.repository.expires = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=30)
+        scene.repository.write()
+        try:
+            yield scene
+        finally:
+            scene.close()
+
+
+async def in_service(scene: Scene, running: Service) -> None:
+    """Until the claimed device has its line."""
+    await running.say("desired", scene.keys.desired(1))
+    await running.hear("reported", lambda d: d["applied_rev"] == 1 and d["state"] == "applied")
+
+
+def test_out_of_the_box_to_confirmed(scene: Scene) -> None:
+    async def story() -> None:
+        async with service(scene.broker, scene.keys, scene.url) as running:
+            device = scene.device("--country", "FR")
+            await in_service(scene, running)
+            first = await running.hear(
+                "reported", lambda d: d["lines"] != [] and d["emergency_ready"]
+            )
+            assert first["fw"]["version"] == "1.0.0"
+            assert first["lines"] == [
+                {"line": LINE, "secret_gen": 1, "registered": True, "location_gen": 1}
+            ]
+            assert first["attest"]["certificate_sha256"]
+            await running.hear("tlm", lambda d: d.get("country") == "FR")
+            await running.hear("evt", lambda d: d["kind"] == "secret_generation")
+
+            firmware = scene.image("1.1.0", NEW)
+            await running.say("desired", scene.keys.desired(2, firmware))
+            await running.hear(
+                "ota", lambda d: d["state"] == "CONFIRMED" and d["version"] == "1.1.0"
+            )
+            last = await running.hear("reported", lambda d: d["fw"]["state"] == "CONFIRMED")
+            assert (last["fw"]["slot"], last["fw"]["version"]) == ("B", "1.1.0")
+            states = [d["state"] for kind, d in running.heard if kind == "ota"]
+            seen = list(dict.fromkeys(states))
+            assert seen == [
+                "OFFERED", "META_VERIFIED", "DOWNLOADING", "VERIFIED", "INSTALLING",
+                "WAIT_WINDOW", "REBOOTING", "TRIAL", "CONFIRMED",
+            ]  # fmt: skip
+            statuses = [d for kind, d in running.heard if kind == "status"]
+            assert [d["online"] for d in statuses] == [True, False, True]
+            assert sorted(d["sid"] for d in statuses) == [d["sid"] for d in statuses]
+            assert device.terminate() == 0
+            assert len(running.claims) == 1
+            assert [e["event"] for e in device.events() if e["event"] == "claimed"] == ["claimed"]
+
+    asyncio.run(story())
+
+
+def test_registers_with_the_switch_by_its_sealed_secret(scene: Scene, tmp_path: Path) -> None:
+    """A pjsua2 phone, a real registrar; after an update the other slot registers too."""
+
+    async def story(sip: str) -> None:
+        line = {"user": "101", "registrars": (sip,)}
+        async with service(scene.broker, scene.keys, scene.url) as running:
+            device = scene.device(with_phone=True)
+            lines = (scene.keys.line(secret="demo-101", **line),)
+            await running.say("desired", scene.keys.desired(1, lines=lines))
+            first = await running.hear("reported", lambda d: d["emergency_ready"])
+            assert first["lines"][0]["registered"]
+            firmware = scene.image("1.1.0", NEW)
+            await running.say("desired", scene.keys.desired(2, firmware, lines=lines))
+            await running.hear("ota", lambda d: d["state"] == "CONFIRMED")
+            await running.hear("tlm", lambda d: d.get("public_ip") == "127.0.0.1")
+            assert device.terminate() == 0
+
+    with Rig(tmp_path / "switch") as rig:
+        asyncio.run(story(f"127.0.0.1:{rig.port}"))
+
+
+def test_image_that_never_registers_is_left_and_the_old_one_serves_again(scene: Scene) -> None:
+    async def story() -> None:
+        async with service(scene.broker, scene.keys, scene.url) as running:
+            scene.device()
+            await in_service(scene, running)
+            firmware = scene.image("1.1.0", DEAF)
+            await running.say("desired", scene.keys.desired(2, firmware))
+            failed = await running.hear("ota", lambda d: d["state"] == "ROLLING_BACK")
+            assert failed["err"]["msg"] == "not regained: SIP"
+            await running.hear("ota", lambda d: d["state"] == "ROLLED_BACK")
+            last = await running.hear(
+                "reported", lambda d: d["fw"]["state"] == "ROLLED_BACK" and d["emergency_ready"]
+            )
+            assert (last["fw"]["version"], last["fw"]["slot"]) == ("1.0.0", "A")
+
+    asyncio.run(story())
+
+
+def test_image_that_crashes_at_start_is_left_by_the_boot_counter(scene: Scene) -> None:
+    async def story() -> None:
+        async with service(scene.broker, scene.keys, scene.url) as running:
+            device = scene.device()
+            await in_service(scene, running)
+            firmware = scene.image("1.1.0", CRASHING)
+            await running.say("desired", scene.keys.desired(2, firmware))
+            last = await running.hear("ota", lambda d: d["state"] == "ROLLED_BACK")
+            assert last["err"]["code"] == "boots"
+            boots = [(e["slot"], e["trial"]) for e in device.events() if e["event"] == "booted"]
+            assert boots == [("A", False), ("B", True), ("B", True), ("B", True), ("A", False)]
+
+    asyncio.run(story())
+
+
+def test_killed_in_a_download_it_resumes_where_it_was_durable(scene: Scene) -> None:
+    async def story() -> None:
+        async with service(scene.broker, scene.keys, scene.url) as running:
+            device = scene.device()
+            await in_service(scene, running)
+            big = b'{"vigie_image":1}\n' + bytes(range(256)) * 8192
+            firmware = scene.image("1.1.0", big)
+            scene.faults.cuts = [700_000]
+            await running.say("desired", scene.keys.desired(2, firmware))
+            await running.hear("ota", lambda d: d["state"] == "SUSPENDED")
+            device.kill()
+            await running.hear("status", lambda d: not d["online"])  # the last will
+            scene.device()
+            await running.hear("ota", lambda d: d["state"] == "CONFIRMED")
+            images = [each for each in scene.faults.requests if "/images/" in each]
+            assert [each.partition(" ")[2] for each in images] == ["", "bytes=700000-"]
+
+    asyncio.run(story())
+
+
+def test_delta_is_taken_where_there_is_one_and_left_where_it_is_wrong(scene: Scene) -> None:
+    async def story() -> None:
+        async with service(scene.broker, scene.keys, scene.url) as running:
+            scene.device()
+            await in_service(scene, running)
+            patch = io.BytesIO()
+            detools.create_patch(io.BytesIO(OLD), io.BytesIO(NEW), patch, compression="lzma")
+            firmware = scene.image("1.1.0", NEW, patch=patch.getvalue())
+            await running.say("desired", scene.keys.desired(2, firmware))
+            await running.hear("ota", lambda d: d["state"] == "CONFIRMED")
+            images = [each for each in scene.faults.requests if "/images/" in each]
+            assert images == [f"/images/{hashlib.sha256(patch.getvalue()).hexdigest()}"]
+            # The next one has a patch that leads nowhere: the whole image is fetched.
+            newer = NEW + b"!"
+            firmware = scene.image("1.2.0", newer, patch=b"nonsense", base=NEW)
+            await running.say("desired", scene.keys.desired(3, firmware))
+            await running.hear(
+                "ota", lambda d: d["state"] == "CONFIRMED" and d["version"] == "1.2.0"
+            )
+
+    asyncio.run(story())
+
+
+def test_broker_killed_and_restarted(scene: Scene) -> None:
+    """Nothing is retained any more; the device comes back and says what it is."""
+
+    async def story() -> None:
+        async with service(scene.broker, scene.keys, scene.url) as running:
+            scene.device()
+            await in_service(scene, running)
+        scene.broker.kill()
+        scene.broker.start()
+        async with service(scene.broker, scene.keys, scene.url) as running:
+            said = await running.hear("reported")
+            assert (said["applied_rev"], said["emergency_ready"]) == (1, True)
+            await running.say("desired", scene.keys.desired(2))
+            await running.hear("reported", lambda d: d["applied_rev"] == 2)
+
+    asyncio.run(story())
+
+
+def test_forged_answer_to_a_claim_is_not_believed(scene: Scene) -> None:
+    real, scene.keys.service = scene.keys.service, Ed25519PrivateKey.generate()
+
+    async def story() -> None:
+        async with service(scene.broker, scene.keys, scene.url) as running:
+            device = scene.device()
+            async with asyncio.timeout(10):
+                while not [e for e in device.events() if e["event"] == "claim_failed"]:
+                    await asyncio.sleep(0.05)
+            scene.keys.service = real
+            await in_service(scene, running)
+            failed = [e["reason"] for e in device.events() if e["event"] == "claim_failed"]
+            assert "is not trusted" in failed[0]
+
+    asyncio.run(story())
+
+
+def test_wiped_device_forgets_all_but_its_firmware(scene: Scene) -> None:
+    async def story() -> None:
+        async with service(scene.broker, scene.keys, scene.url) as running:
+            device = scene.device()
+            await in_service(scene, running)
+            soon = round(datetime.datetime.now(datetime.UTC).timestamp()) + 60
+            order = Command(DEVICE, "w1", soon, Op.WIPE, {})
+            await running.say("cmd", sign(order, scene.keys.service))
+            ack = await running.hear("cmd/ack")
+            assert ack == {"id": "w1", "result": "done"}
+            assert device.wait() == 0
+            left = {each.name for each in (scene.directory / "device" / "state").iterdir()}
+            kept = {"slot-a.img", "slots.0", "slots.1", "boot.0", "boot.1"}
+            assert left == kept
+
+    asyncio.run(story())
+
+
+def test_secrets_are_in_no_message_and_no_line_of_the_log(scene: Scene) -> None:
+    async def story() -> None:
+        async with service(scene.broker, scene.keys, scene.url) as running:
+            device = scene.device()
+            await in_service(scene, running)
+            await running.client.publish(BEACON, sign(Beacon(1, 1, {}), scene.keys.service), qos=1)
+            assert device.terminate() == 0
+            said = repr(running.heard) + device.log.read_text()
+            for secret in ("s3cret", "once-only", "member"):
+                assert f"{secret}'" not in said and f'"{secret}"' not in said
+
+    asyncio.run(story())

@@ -1,0 +1,524 @@
+"""What devices are told, what they say, and what people decide of them: by message, without a broker."""
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from firmware_agent.messages import reported as wire
+from firmware_agent.messages.desired import Beacon, Command, Op
+from firmware_agent.messages.reported import UpdateState
+from firmware_agent.messages.topics import Kind
+from policy.engine import decide
+from policy.model import CallRequest, LineState
+from switch.facts.line import hashes_of
+from switch.facts.registered import Address, Registered, Source
+from switch.provisioning.device import Event, Life, NotAllowedError
+from switch.provisioning.rollout import Event as Move
+from switch.provisioning.rollout import Limits, Rollout
+from tests.switch.provisioning.house import MODEL, FakeDevice, House, digest
+
+NAME, OTHER = "dev-00000001", "dev-00000002"
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    return House(tmp_path, (NAME, "101"), (OTHER, "102"))
+
+
+@pytest.fixture
+def device(house: House) -> FakeDevice:
+    return FakeDevice(house, NAME).join()
+
+
+def move(house: House, line: str) -> Registered:
+    """The line's location gets a new version."""
+    known = house.exchange.facts.lines[line]
+    assert known.policy.location is not None
+    location = known.policy.location
+    made = Registered(
+        line,
+        location.version + 1,
+        1_800_000_000_000,
+        Address(location.insee, {**location.civic, "FLR": "7"}),
+        True,
+        Source.STORE,
+        site=known.site,
+    )
+    house.lives.register(made)
+    house.lives.renew(line)
+    return made
+
+
+# -- documents -------------------------------------------------------------------------------------
+
+
+def test_a_document_says_all_of_it(house: House, device: FakeDevice) -> None:
+    line = device.desired().lines[0]
+    assert (line.line, line.sip.user, line.location_id) == ("101", "101", "paris-8")
+    assert line.sip.registrars == ("127.0.0.1:5060",)
+    assert line.codecs == ("PCMA", "PCMU")
+    assert device.desired().rev == 1
+
+
+def test_nothing_changed_nothing_sent(house: House, device: FakeDevice) -> None:
+    before = house.count(Kind.DESIRED)
+    house.fleet.settings_changed()
+    house.lives.renew("101")
+    house.fleet.facts_changed()
+    assert house.count(Kind.DESIRED) == before
+
+
+def test_a_new_location_is_sent_at_once_and_puts_the_line_out_of_service(
+    house: House, device: FakeDevice
+) -> None:
+    assert house.exchange.facts.lines["101"].policy.in_service
+    moved = move(house, "101")
+    assert device.desired().rev == 2
+    assert device.desired().lines[0].location_gen == moved.version
+    house.fleet.settle()
+    assert not house.exchange.facts.lines["101"].policy.in_service
+    device.report()
+    assert house.exchange.facts.lines["101"].policy.in_service
+
+
+def test_an_emergency_call_of_a_line_out_of_service_connects_and_says_so(
+    house: House, device: FakeDevice
+) -> None:
+    moved = move(house, "101")
+    house.fleet.settle()
+    facts = house.exchange.facts.policy_facts("101", "127.0.0.1", 0.0)
+    decision = decide(CallRequest("18", "101", "127.0.0.1", 0.0), facts, house.exchange.rules)
+    assert decision.action == "connect"
+    assert decision.destination.location.version == moved.version  # type: ignore[union-attr]
+    assert any(step.rule == "device" for step in decision.steps)
+
+
+def test_a_rejected_document_is_told_once_and_the_line_stays_out(
+    house: House, device: FakeDevice
+) -> None:
+    move(house, "101")
+    for _ in range(3):
+        device.report(
+            applied_rev=1,
+            state=wire.Applied.REJECTED,
+            err=wire.Problem("bad_codec", "lines[0].codecs", "none is known"),
+            lines=(wire.LineState("101", 1, True, 1),),
+        )
+    assert house.story(NAME).count("rejected") == 1
+    assert not house.exchange.facts.lines["101"].policy.in_service
+
+
+def test_a_broker_that_forgot_everything_gets_the_very_same_documents(
+    house: House, device: FakeDevice
+) -> None:
+    raw = house.last(Kind.DESIRED, NAME)
+    again = house.reborn()
+    again.fleet.publish_all()
+    assert again.last(Kind.DESIRED, NAME) == raw
+    assert again.last(Kind.BEACON, "")
+
+
+def test_a_device_that_has_seen_more_than_we_remember_outranks_us(
+    house: House, device: FakeDevice
+) -> None:
+    device.report(seen_rev=40, applied_rev=40)
+    assert device.desired().rev == 41
+
+
+def test_a_document_that_lost_us_is_offered_anew_once(house: House, device: FakeDevice) -> None:
+    move(house, "101")
+    for seen in (2, 3):
+        device.report(
+            seen_rev=seen,
+            applied_rev=1,
+            state=wire.Applied.REJECTED,
+            err=wire.Problem("not_regained", "", "sip did not come back"),
+        )
+    assert device.desired().rev == 3
+
+
+def test_another_line_of_the_files_comes_with_a_secret_of_its_own(
+    house: House, device: FakeDevice
+) -> None:
+    twin = house.twin(NAME)
+    twin.definition = twin.definition.model_copy(update={"line": "103"})
+    house.fleet.settings_changed()
+    line = device.desired().lines[0]
+    assert (line.line, line.sip.user, line.sip.secret_gen) == ("103", "103", 2)
+    coming = hashes_of("103", house.fleet.realm, device.secret())
+    assert house.exchange.facts.next_ha1("103", "MD5") == coming["MD5"]
+
+
+def test_a_line_that_is_gone_leaves_the_document(house: House, device: FakeDevice) -> None:
+    facts = house.exchange.facts
+    house.lives.use(replace(facts, lines={k: v for k, v in facts.lines.items() if k != "101"}))
+    assert device.desired().lines == ()
+    house.lives.use(facts)
+    assert device.desired().lines[0].line == "101"
+
+
+def test_a_line_moves_with_the_files(house: House, device: FakeDevice) -> None:
+    twin = house.twin(NAME)
+    twin.definition = twin.definition.model_copy(update={"codecs": ("PCMA",)})
+    house.fleet.settings_changed()
+    assert device.desired().lines[0].codecs == ("PCMA",)
+
+
+# -- secrets ---------------------------------------------------------------------------------------
+
+
+def test_both_secrets_count_until_the_new_one_is_reported_and_used(
+    house: House, device: FakeDevice
+) -> None:
+    facts = house.exchange.facts
+    realm = house.fleet.realm
+    assert facts.ha1("101", "MD5") == hashes_of("101", realm, "demo-101")["MD5"]
+    coming = hashes_of("101", realm, device.secret())["MD5"]
+    assert facts.next_ha1("101", "MD5") == coming
+    house.service.on_events([("line.secret_used", {"line": "101"})])  # a REGISTER used it
+    facts = house.exchange.facts
+    assert facts.ha1("101", "MD5") == coming
+    assert facts.next_ha1("101", "MD5") is None
+
+
+def test_a_register_alone_retires_nothing(house: House) -> None:
+    device = FakeDevice(house, NAME)
+    device.claim()
+    device.online()
+    house.service.on_events([("line.secret_used", {"line": "101"})])
+    assert house.exchange.facts.next_ha1("101", "MD5") is not None
+    device.report()  # now it says so, too
+    assert house.exchange.facts.next_ha1("101", "MD5") is None
+
+
+def test_a_rotation(house: House, device: FakeDevice) -> None:
+    house.service.on_events([("line.secret_used", {"line": "101"})])
+    first = device.secret()
+    house.fleet.rotate(house.twin(NAME), "person")
+    second = device.secret()
+    house.service.on_events([("line.secret_used", {"line": "101"})])  # and it doesn't report it yet
+    assert first != second
+    facts = house.exchange.facts
+    assert facts.ha1("101", "MD5") == hashes_of("101", house.fleet.realm, first)["MD5"]
+    assert facts.next_ha1("101", "MD5") == hashes_of("101", house.fleet.realm, second)["MD5"]
+    again = house.reborn().exchange.facts
+    assert again.ha1("101", "MD5") == facts.ha1("101", "MD5")
+    assert again.next_ha1("101", "MD5") == facts.next_ha1("101", "MD5")
+
+
+# -- connections -----------------------------------------------------------------------------------
+
+
+def test_a_will_of_an_older_connection_is_ignored(house: House, device: FakeDevice) -> None:
+    device.online()
+    device.will(device.sid - 1)
+    assert house.twin(NAME).online
+    device.will(device.sid)
+    assert not house.twin(NAME).online
+    assert house.story(NAME)[-1] == "outage"
+
+
+def test_a_cloned_device_is_quarantined(house: House, device: FakeDevice) -> None:
+    """Two with one identity throw each other out; each counts its connections by itself."""
+    sids = {0: device.sid, 1: device.sid}
+    for turn in range(8):
+        device.will(sids[1 - turn % 2])
+        sids[turn % 2] += 1
+        device.online(sid=sids[turn % 2])
+    assert house.twin(NAME).device.life is Life.QUARANTINED
+    assert NAME not in house.fleet.users()
+    assert house.events("device.clone")
+    house.fleet.change(house.twin(NAME), Event.CLEAR, "person")
+    assert NAME in house.fleet.users()
+
+
+def test_a_broker_that_crashes_again_and_again_makes_no_clones(
+    house: House, device: FakeDevice
+) -> None:
+    for _ in range(20):
+        house.fleet.out_of_reach()
+        assert not house.twin(NAME).online
+        house.fleet.publish_all()
+        device.online()
+    assert house.twin(NAME).device.life is Life.CLAIMED
+
+
+def test_some_reconnects_are_no_clone(house: House, device: FakeDevice) -> None:
+    for _ in range(3):
+        device.will(device.sid)
+        device.online()
+    assert house.twin(NAME).device.life is Life.CLAIMED
+
+
+# -- attestation -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("attest", "what"),
+    [
+        (wire.Attest(digest("other"), None), "document"),
+        (wire.Attest(None, digest("other")), "certificate"),
+    ],
+)
+def test_an_attestation_that_differs_opens_a_case(
+    house: House, device: FakeDevice, attest: wire.Attest, what: str
+) -> None:
+    device.report(attest=attest)
+    twin = house.twin(NAME)
+    assert twin.device.life is Life.TAMPERED
+    assert what in twin.device.why
+    assert NAME in house.fleet.users()  # a person decides; it works meanwhile
+    assert house.events("device.tampered")
+
+
+def test_the_image_is_attested_where_it_is_known(house: House, device: FakeDevice) -> None:
+    house.service.reports.known_image = lambda model, version: digest("the image")
+    device.image = digest("the image")
+    device.report()
+    assert house.twin(NAME).device.life is Life.CLAIMED
+    device.image = digest("another")
+    device.report()
+    assert house.twin(NAME).device.life is Life.TAMPERED
+
+
+# -- signals for the policy ------------------------------------------------------------------------
+
+
+def telemetry(house: House, country: str | None, ip: str | None, mac: str = "") -> wire.Tlm:
+    return wire.Tlm(
+        at=house.fleet.now_ms() // 1000,
+        uptime_s=10,
+        boot_reason="power",
+        registered=True,
+        calls=0,
+        emergency_ready=True,
+        public_ip=ip,
+        network=wire.Network(mac, "office") if mac else None,
+        country=country,
+        mos=4.2,
+    )
+
+
+def test_telemetry_is_evidence_of_the_line(house: House, device: FakeDevice) -> None:
+    sample = telemetry(house, "DE", "127.0.2.9", "00:11:22:33:44:55")
+    device.say(Kind.TLM, sample)
+    seen = house.exchange.sightings.of("101").device
+    assert seen is not None
+    assert (seen.country, seen.address) == ("DE", "127.0.2.9")
+    assert len(seen.fingerprint) == 16
+    signals = house.exchange.facts.signals(
+        house.exchange.facts.lines["101"], "127.0.3.1", seen.at, house.exchange.sightings.of("101")
+    )
+    assert {(s.kind, s.says.value) for s in signals} >= {
+        ("device_report", "abroad"),
+        ("device_address", "abroad"),
+    }
+    assert house.exchange.rules.emergency.max_age_s["device_report"] == 900.0
+    assert house.twin(NAME).mos == 4.2
+
+
+def test_an_event_counts_once(house: House, device: FakeDevice) -> None:
+    device.event(wire.Event.CRASH, where="codec")
+    repeated = house.story(NAME).count("crash")
+    device.seq -= 1
+    device.event(wire.Event.CRASH, where="codec")
+    assert house.story(NAME).count("crash") == repeated == 1
+
+
+def test_a_device_that_wants_the_time_gets_it_signed(house: House, device: FakeDevice) -> None:
+    device.event(wire.Event.TIME_WANTED, nonce="n-1")
+    command = device.opened(Command, house.last(Kind.CMD, NAME))
+    assert (command.op, command.args["nonce"], command.device) == (Op.TIME, "n-1", NAME)
+    assert abs(int(command.args["time"]) - house.fleet.now_ms() // 1000) <= 1
+    assert device.opened(Beacon, _beacon(house)).tuf_ts == 0
+
+
+def _beacon(house: House) -> bytes:
+    house.fleet.publish_beacon()
+    return house.last(Kind.BEACON, "")
+
+
+@pytest.mark.parametrize(
+    "kind", [Kind.REPORTED, Kind.STATUS, Kind.TLM, Kind.OTA, Kind.EVT, Kind.ACK]
+)
+def test_rubbish_is_noted_and_changes_nothing(house: House, device: FakeDevice, kind: Kind) -> None:
+    before = house.twin(NAME).reported
+    from firmware_agent.messages.topics import Topic
+
+    for raw in (b"", b"\xff\x00", b"{}", b"[]", b'{"seen_rev": -1}', b"x" * 70_000):
+        house.service.reports.take(Topic(kind, NAME), raw)
+    assert len(house.events("device.unreadable")) == 6
+    assert house.twin(NAME).reported is before
+
+
+# -- lives -----------------------------------------------------------------------------------------
+
+
+def test_stolen(house: House, device: FakeDevice) -> None:
+    house.fleet.steal(house.twin(NAME), "person")
+    assert house.twin(NAME).device.life is Life.STOLEN
+    assert house.exchange.facts.lines["101"].state is LineState.STOLEN
+    assert house.last(Kind.DESIRED, NAME) == b""  # nothing is retained
+    assert device.opened(Command, house.last(Kind.CMD, NAME)).op is Op.WIPE
+    assert NAME in house.fleet.users()  # for the wipe, and not for long
+    device.event(wire.Event.WIPED)
+    assert NAME not in house.fleet.users()
+
+
+def test_a_stolen_device_that_does_not_answer_is_cut_off(
+    house: House, device: FakeDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from switch.provisioning import fleet as module
+
+    now = module.boottime()
+    house.fleet.steal(house.twin(NAME), "person")
+    monkeypatch.setattr(module, "boottime", lambda: now + 9)
+    house.fleet.tick()
+    assert NAME in house.fleet.users()
+    monkeypatch.setattr(module, "boottime", lambda: now + 11)
+    house.fleet.tick()
+    assert NAME not in house.fleet.users()
+
+
+def test_a_stolen_device_that_is_away_is_cut_off_at_once(house: House, device: FakeDevice) -> None:
+    device.will(device.sid)
+    house.fleet.steal(house.twin(NAME), "person")
+    assert NAME not in house.fleet.users()
+    assert house.count(Kind.CMD) == 0
+
+
+def test_what_a_stolen_device_says_is_not_believed(house: House, device: FakeDevice) -> None:
+    house.fleet.steal(house.twin(NAME), "person")
+    before = house.twin(NAME).reported
+    device.say(Kind.REPORTED, before)
+    device.say(Kind.TLM, telemetry(house, "FR", None))
+    assert house.exchange.sightings.of("101").device is None
+
+
+def test_decommissioned_for_good(house: House, device: FakeDevice) -> None:
+    house.fleet.retire(house.twin(NAME), Event.DECOMMISSION, "person", "scrapped")
+    facts = house.exchange.facts
+    secret = hashes_of("101", house.fleet.realm, "demo-101")["MD5"]
+    assert facts.ha1("101", "MD5") != secret and facts.next_ha1("101", "MD5") is None
+    with pytest.raises(NotAllowedError):
+        house.fleet.change(house.twin(NAME), Event.STEAL, "person")
+
+
+# -- firmware --------------------------------------------------------------------------------------
+
+
+def image(house: House, tmp_path: Path, version: str, security: int = 1) -> str:
+    from datetime import UTC, datetime
+
+    path = tmp_path / version
+    path.write_bytes(version.encode() * 1000)
+    house.service.repository.add(path, MODEL, version, security)
+    house.service.repository.sign(tmp_path / "keys", datetime.now(UTC), 24)
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def roll_out(house: House, version: str, **limits: object) -> None:
+    chosen: dict[str, object] = {"stages": (100.0,), "soak_s": 0.0, "min_sample": 1, **limits}
+    name = f"r-{version}"
+    made = Rollout(name, MODEL, version, Limits(**chosen), house.fleet.now_ms())  # type: ignore[arg-type]
+    house.service.rollouts.plan(made)
+    for event in (Move.APPROVE, Move.START):
+        house.service.rollouts.move(name, event, "person")
+
+
+def test_an_update_from_offer_to_confirmed(
+    house: House, device: FakeDevice, tmp_path: Path
+) -> None:
+    digest_of_image = image(house, tmp_path, "1.1.0")
+    roll_out(house, "1.1.0")
+    firmware = device.desired().firmware
+    assert firmware is not None
+    assert (firmware.version, firmware.sha256) == ("1.1.0", digest_of_image)
+    device.ota(UpdateState.DOWNLOADING, firmware.rollout)
+    device.ota(UpdateState.REBOOTING, firmware.rollout)
+    device.ota(UpdateState.TRIAL, firmware.rollout, "1.1.0")
+    device.image = digest_of_image
+    device.ota(UpdateState.CONFIRMED, firmware.rollout, "1.1.0")
+    device.report()
+    reach = house.service.rollouts.reaches["r-1.1.0"]
+    assert reach.tally().confirmed == 1
+    shown = house.fleet.as_json(house.twin(NAME))
+    assert (shown["version"], shown["target"]) == ("1.1.0", "1.1.0")
+    assert shown["rollout_state"] == "CONFIRMED"
+    assert [each["state"] for each in shown["history"]] == [
+        *("DOWNLOADING", "REBOOTING", "TRIAL", "CONFIRMED")
+    ]
+    again = house.reborn().service.rollouts.reaches["r-1.1.0"]
+    assert again.tally() == reach.tally()
+    assert again.rollout == reach.rollout
+
+
+def test_success_is_not_believed_while_the_old_image_runs(
+    house: House, device: FakeDevice, tmp_path: Path
+) -> None:
+    image(house, tmp_path, "1.1.0")
+    roll_out(house, "1.1.0")
+    device.ota(UpdateState.CONFIRMED, "r-1.1.0", "1.0.0")
+    assert house.service.rollouts.reaches["r-1.1.0"].tally().confirmed == 0
+
+
+def test_a_failure_pauses_and_nobody_else_is_offered_it(
+    house: House, device: FakeDevice, tmp_path: Path
+) -> None:
+    image(house, tmp_path, "1.1.0")
+    roll_out(house, "1.1.0", max_under_way=1)
+    device.ota(UpdateState.ROLLED_BACK, "r-1.1.0", "1.0.0")
+    house.service.rollouts.look_at(house.service.rollouts.reaches["r-1.1.0"])
+    other = FakeDevice(house, OTHER).join()
+    house.service.rollouts.look_at(house.service.rollouts.reaches["r-1.1.0"])
+    assert house.service.rollouts.reaches["r-1.1.0"].rollout.state == "paused"
+    assert other.desired().firmware is None
+
+
+def test_an_abort_takes_the_offer_back(house: House, device: FakeDevice, tmp_path: Path) -> None:
+    image(house, tmp_path, "1.1.0")
+    roll_out(house, "1.1.0")
+    assert device.desired().firmware is not None
+    house.service.rollouts.move("r-1.1.0", Move.ABORT, "person")
+    assert device.desired().firmware is None
+
+
+def test_nothing_below_the_floor_is_offered(
+    house: House, device: FakeDevice, tmp_path: Path
+) -> None:
+    image(house, tmp_path, "1.1.0", security=1)
+    house.service.rollouts.floor = lambda model: 2
+    roll_out(house, "1.1.0")
+    assert device.desired().firmware is None
+
+
+def test_a_device_that_runs_it_already_counts_without_an_update(
+    house: House, device: FakeDevice, tmp_path: Path
+) -> None:
+    image(house, tmp_path, "1.1.0")
+    roll_out(house, "1.1.0")
+    device.version = "1.1.0"
+    device.report()
+    assert house.service.rollouts.reaches["r-1.1.0"].tally().confirmed == 1
+
+
+def test_a_device_on_trial_does_not_count_yet(
+    house: House, device: FakeDevice, tmp_path: Path
+) -> None:
+    image(house, tmp_path, "1.1.0")
+    roll_out(house, "1.1.0")
+    device.version, device.state = "1.1.0", UpdateState.TRIAL
+    device.report()
+    assert house.service.rollouts.reaches["r-1.1.0"].tally().confirmed == 0
+
+
+def test_a_newer_rollout_supersedes(house: House, device: FakeDevice, tmp_path: Path) -> None:
+    image(house, tmp_path, "1.1.0")
+    image(house, tmp_path, "1.2.0")
+    roll_out(house, "1.1.0")
+    roll_out(house, "1.2.0")
+    assert house.service.rollouts.reaches["r-1.1.0"].rollout.state == "superseded"
+    firmware = device.desired().firmware
+    assert firmware is not None and firmware.version == "1.2.0"
