@@ -1,8 +1,7 @@
 """What can be broken around a running switch, and how each is undone: the faults of the emergency table.
 
 Each fault is a context that holds while emergency calls are placed in a `Scene`. Deliberately absent:
-MQTT (no provisioning yet, so no broker) and the death of the switch itself (tests/flows/test_crash.py,
-tests/wire/test_lost_files.py).
+the death of the switch itself (tests/flows/test_crash.py, tests/wire/test_lost_files.py).
 """
 
 import contextlib
@@ -123,6 +122,29 @@ def kill_workers(scene: Scene) -> None:
     for pid in scene.rig.workers():
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
+
+
+def kill_broker(scene: Scene) -> None:
+    """It is started again, and killed before the next call if it is back by then."""
+    for pid in scene.rig.brokers():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+@contextmanager
+def broker_killed(scene: Scene) -> Iterator[None]:
+    until(scene.rig.brokers, 10, "the MQTT broker")
+    yield
+    until(scene.rig.brokers, 10, "the MQTT broker again")
+
+
+@contextmanager
+def broker_hung(scene: Scene) -> Iterator[None]:
+    """It takes connections and never answers."""
+    (pid,) = until(scene.rig.brokers, 10, "the MQTT broker")
+    os.kill(pid, signal.SIGSTOP)
+    yield
+    os.kill(pid, signal.SIGCONT)
 
 
 @contextmanager
@@ -361,6 +383,8 @@ FAULTS = (
     Fault("disk full: no file can be written", no_file_can_grow),
     Fault("journal directory replaced by a file", journal_gone),
     Fault("log not read, its pipe full", log_unread),
+    Fault("MQTT broker killed", broker_killed, before_each=kill_broker),
+    Fault("MQTT broker hung", broker_hung),
     Fault("all media workers killed", nothing, before_each=kill_workers),
     Fault("all media workers killed, caller abroad", nothing, "103", ABROAD, before_each=kill_workers),
     Fault("all media workers hung", workers_hung, before_each=stop_workers),
