@@ -184,10 +184,10 @@ def busy_machine(scene: Scene) -> Iterator[None]:
 
 
 @contextmanager
-def overload(scene: Scene) -> Iterator[None]:
-    """A flood of ordinary calls, many times what can be handled."""
-    before = scene.rig.gauge("sip_dropped_total")
-    command = [sys.executable, str(_FLOOD), "127.0.0.1", str(scene.rig.port), str(_FLOODED_PER_S)]
+def flooded(scene: Scene, number: str) -> Iterator[None]:
+    """An unknown phone calls a number, many times more often than can be handled."""
+    address = ("127.0.0.1", str(scene.rig.port))
+    command = [sys.executable, str(_FLOOD), *address, str(_FLOODED_PER_S), number]
     flood = subprocess.Popen(command, preexec_fn=die_with_parent())
     try:
         until(lambda: is_overloaded(scene), 10, "overload")
@@ -195,8 +195,23 @@ def overload(scene: Scene) -> Iterator[None]:
     finally:
         flood.kill()
         flood.wait()
-    assert scene.rig.gauge("sip_dropped_total") > before, "nothing was shed: no overload"
     until(lambda: not is_overloaded(scene), 10, "calm")
+
+
+@contextmanager
+def overload(scene: Scene) -> Iterator[None]:
+    """A flood of ordinary calls."""
+    before = scene.rig.gauge("sip_dropped_total")
+    with flooded(scene, "0145678901"):
+        yield
+    assert scene.rig.gauge("sip_dropped_total") > before, "nothing was shed: no overload"
+
+
+@contextmanager
+def overload_of_strangers(scene: Scene) -> Iterator[None]:
+    """A flood of calls for help, of which none may be refused."""
+    with flooded(scene, "18"):
+        yield
 
 
 def is_overloaded(scene: Scene) -> bool:
@@ -398,6 +413,7 @@ FAULTS = (
     Fault("drain in progress", draining),
     Fault("switch full (max_calls)", full_of_calls),
     Fault("overload", overload),
+    Fault("overload by strangers' calls for help", overload_of_strangers),
     Fault("machine busy: two hogs a core", busy_machine),
     Fault("line suspended", nothing, "105"),
     Fault("line unpaid", nothing, "108"),
