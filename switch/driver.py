@@ -83,13 +83,13 @@ class Driver:
         except Exception:
             self._failed()
 
-    def can_wait(self, data: bytes) -> bool:
-        """Whether a datagram may be handled after later ones, because more come than can be."""
+    def turn_of(self, data: bytes, flow: Flow) -> int:
+        """When a datagram is handled, because more come than can be."""
         try:
-            return self._core.shedding.can_wait(data)
+            return self._core.shedding.turn_of(data, flow)
         except Exception:
             self._failed()
-            return False
+            return 0
 
     def on_stream_message(self, message: Request | Response, flow: Flow, at: float) -> None:
         """A message of a TCP or TLS connection."""

@@ -5,6 +5,7 @@ absent: any effect on a call but a bar for fraud.
 """
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from switch.app.gather import Gather, without_crossings
@@ -14,6 +15,7 @@ from switch.clock import wall
 from switch.config import Configuration
 from switch.console.cases import Cases
 from switch.console.use_cases import UseCases
+from switch.notice import outbox
 from switch.notice.courier import Courier, sender
 from switch.notice.ledger import Ledger
 from switch.sip.outbox import Event
@@ -46,8 +48,12 @@ class Duties:
         self.ledger = Ledger(
             self._keep, lambda: exchange.facts, lambda: found().settings.notice, alarm
         )
-        send = sender(self.ledger.settings, data / "outbox")
-        self.courier = Courier(send, self.ledger.settle, perform)
+        files = data / "outbox"
+        send, publish = (
+            sender(self.ledger.settings, files),
+            partial(outbox.publish, directory=files),
+        )
+        self.courier = Courier(send, self.ledger.settle, perform, publish)
         self.ledger.courier = self.courier
         settings = found().settings
         self.ladders = Ladders(exchange.outbox, self._account_of, settings.usage.answer_within_ms)

@@ -11,7 +11,7 @@ or from where a phone is registered: a refresh.
 Phones get 480 with Q.850 cause 42, never 503: with Retry-After it would forbid them every request,
 18 included (§21.5.4). Carriers get 503 without Retry-After, and try elsewhere.
 
-Before anything is refused, what can't wait goes first: the UDP transport asks `can_wait` when more
+Before anything is refused, what can't wait goes first: the UDP transport asks `turn_of` when more
 comes than is handled in one go, and keeps what begins something ordinary for short turns between
 (transport/udp.py). So an emergency call is handled within milliseconds, however long the queue is.
 
@@ -48,6 +48,9 @@ _SHEDDABLE: Final = frozenset(
 _TO_TAG: Final = re.compile(
     rb"\n(?:to|t)[ \t]*:[^\r\n]*;[ \t]*tag[ \t]*=[ \t]*(\w*)", re.IGNORECASE
 )
+_CONTACT_USER: Final = re.compile(
+    rb"\n(?:contact|m)[ \t]*:[^\r\n]*?sips?:([^@;>\s]+)@", re.IGNORECASE
+)
 _CREDENTIALS: Final = re.compile(rb"\n(?:proxy-)?authorization[ \t]*:", re.IGNORECASE)
 _CALLBACK: Final = re.compile(rb"\npriority[ \t]*:[ \t]*psap-callback", re.IGNORECASE)
 _BRANCH: Final = re.compile(rb";[ \t]*branch[ \t]*=[ \t]*([^;,\s]+)", re.IGNORECASE)
@@ -70,16 +73,32 @@ class Shedding:
         self.is_overloaded = False
         self.refused = 0
 
-    def can_wait(self, data: bytes) -> bool:
-        """Whether a datagram may stand in a queue: it begins something new, and no emergency."""
+    def turn_of(self, data: bytes, flow: Flow) -> int:
+        """When a datagram is handled: at once (0), soon (1) or later (2). What begins something ordinary
+        comes last. A stranger's call for help comes before that, but not before a phone's of ours: it
+        is only challenged, and whoever wants to hinder calls for help would send many of them."""
         method, _, rest = data.partition(b" ")
         if method == b"REGISTER":
-            return True
+            return 2
         if method not in _SHEDDABLE or _TO_TAG.search(data) is not None:
-            return False
-        return method != b"INVITE" or not (
-            self._calls_back(data) or self._is_emergency(rest.partition(b" ")[0])
-        )
+            return 0
+        if method != b"INVITE":
+            return 2
+        if self._calls_back(data):
+            return 0 if self._exchange.trunks.of_flow(flow) is not None else 1
+        if not self._is_emergency(rest.partition(b" ")[0]):
+            return 2
+        return 0 if self._is_ours(data, flow) else 1
+
+    def _is_ours(self, data: bytes, flow: Flow) -> bool:
+        """Whether a registered phone, or a trusted proxy in front of one, sent it."""
+        exchange = self._exchange
+        proxies = exchange.settings.proxies
+        if proxies is not None and proxies.trusts(flow.remote[0]):
+            return True
+        contact = _CONTACT_USER.search(data)
+        user = "" if contact is None else contact[1].decode("utf-8", "replace")
+        return exchange.registrar.find(flow, user) is not None
 
     def take(self, data: bytes, flow: Flow, at: float, now: float) -> bool:
         """Whether a datagram, received at `at` and handled at `now`, is dealt with: refused, or

@@ -71,9 +71,9 @@ class Carrier:
 
     # -- what the transports bring ----------------------------------------------------------------
 
-    def can_wait(self, data: bytes) -> bool:
+    def turn_of(self, data: bytes, flow: Flow) -> int:
         """Nothing goes first here."""
-        return False
+        return 0
 
     def on_datagram(self, data: bytes, flow: Flow, at: float) -> None:
         """A datagram (DatagramSink)."""

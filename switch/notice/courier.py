@@ -8,7 +8,7 @@ journal needs.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
@@ -29,6 +29,7 @@ GATHERED: Final = 64
 LAST_WORDS_S: Final = 2.0
 
 Send = Callable[[Delivery], None]
+Finish = Callable[[Sequence[Delivery]], None]
 Outcome = tuple[Delivery, str, str]
 """A delivery, the state that an attempt led to, and why."""
 
@@ -53,10 +54,18 @@ def sender(settings: Callable[[], NoticeSettings], directory: Path) -> Send:
 class _Lane:
     """A queue of deliveries and the threads that empty it, `most` of them at a time."""
 
-    def __init__(self, threads: int, name: str, gather_s: float = 0.0, most: int = 1) -> None:
+    def __init__(
+        self,
+        threads: int,
+        name: str,
+        gather_s: float = 0.0,
+        most: int = 1,
+        finish: Finish = lambda deliveries: None,
+    ) -> None:
         self.threads = threads
         self.gather_s = gather_s
         self.most = most
+        self.finish = finish
         self.queue: asyncio.Queue[Delivery] = asyncio.Queue()  # the ledger bounds what is open
         self.executor = ThreadPoolExecutor(threads, thread_name_prefix=name)
 
@@ -73,8 +82,9 @@ class _Lane:
 class Courier:
     """Takes deliveries (`courier(delivery)`) and runs (`run`) until stopped.
 
-    `send` makes one attempt; `settle(delivery, state, reason)` is told each outcome, on the loop, and
-    `settled` that those of one go are told.
+    `send` makes one attempt; of files, `publish` is given what `send` wrote in one go.
+    `settle(delivery, state, reason)` is told each outcome, on the loop, and `settled` that those of one
+    go are told.
     """
 
     def __init__(
@@ -82,12 +92,13 @@ class Courier:
         send: Send,
         settle: Callable[[Delivery, str, str], None],
         settled: Callable[[], None] = lambda: None,
+        publish: Finish = lambda deliveries: None,
     ) -> None:
         """No thread runs before the first attempt."""
         self._send = send
         self._settle = settle
         self._settled = settled
-        self._files = _Lane(1, "file-notice", GATHER_S, GATHERED)
+        self._files = _Lane(1, "file-notice", GATHER_S, GATHERED, publish)
         self._urgent = _Lane(URGENT_THREADS, "urgent-notice")
         self._ordinary = _Lane(ORDINARY_THREADS, "notice")
         self._lanes = (self._files, self._urgent, self._ordinary)
@@ -127,7 +138,7 @@ class Courier:
                 return
             self._under_way += 1
             try:
-                outcomes = await loop.run_in_executor(lane.executor, self._attempt_all, taken)
+                outcomes = await loop.run_in_executor(lane.executor, self._go, taken, lane.finish)
             finally:
                 self._under_way -= 1
             for delivery, state, reason in outcomes:
@@ -146,9 +157,19 @@ class Courier:
                 loop.call_later(delays[delivery.attempts - 1], self, delivery)
         self._settle(delivery, state, reason)
 
-    def _attempt_all(self, deliveries: list[Delivery]) -> list[Outcome]:
+    def _go(self, deliveries: list[Delivery], finish: Finish) -> list[Outcome]:
         """One attempt of each, in a thread."""
-        return [(delivery, *self._attempt(delivery)) for delivery in deliveries]
+        outcomes = [(delivery, *self._attempt(delivery)) for delivery in deliveries]
+        sent = [delivery for delivery, state, _ in outcomes if state == SENT]
+        try:
+            if sent:
+                finish(sent)
+        except SendError as error:
+            return [
+                (delivery, QUEUED, str(error)) if state == SENT else (delivery, state, reason)
+                for delivery, state, reason in outcomes
+            ]
+        return outcomes
 
     def _attempt(self, delivery: Delivery) -> tuple[str, str]:
         """One attempt: the state that it leads to and why."""

@@ -1,11 +1,15 @@
 """The file outbox: one file a notice, for an operator or another program to read and take away.
 
-The embedded default: it needs nothing but the data directory. A file appears whole (it is renamed into
-place) and its name is made of the notice's time and id, so writing it twice leaves one.
+The embedded default: it needs nothing but the data directory. A file appears whole and safe from a power
+loss (it is renamed into place once it is on the disk), and its name is made of the notice's time and id,
+so writing it twice leaves one. Several are brought to the disk by one call: each fsync of its own costs
+more than deciding the emergency call that it tells of.
 """
 
+import ctypes
 import hashlib
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +18,7 @@ import orjson
 from switch.notice.delivery import Delivery, SendError
 
 CHANNEL: Final = "outbox"
+_LIBC: Final = ctypes.CDLL(None, use_errno=True)
 
 
 def file_name(delivery: Delivery) -> str:
@@ -23,7 +28,7 @@ def file_name(delivery: Delivery) -> str:
 
 
 def write(delivery: Delivery, directory: Path) -> None:
-    """Put the notice into `directory`. Raises SendError when the disk doesn't take it."""
+    """Write the notice, not yet under its name. Raises SendError when the disk doesn't take it."""
     content = {
         "id": delivery.notice,
         "at": delivery.at,
@@ -40,25 +45,50 @@ def write(delivery: Delivery, directory: Path) -> None:
         "text": delivery.body,
         "sha256": delivery.hash,
     }
-    path = directory / file_name(delivery)
-    waiting = path.with_suffix(".part")
+    path, octets = _part(delivery, directory), orjson.dumps(content, option=orjson.OPT_INDENT_2)
     try:
         try:
-            _write_synced(waiting, orjson.dumps(content, option=orjson.OPT_INDENT_2))
+            _write(path, octets)
         except FileNotFoundError:  # the first notice
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _write_synced(waiting, orjson.dumps(content, option=orjson.OPT_INDENT_2))
-        os.rename(waiting, path)
+            _write(path, octets)
     except OSError as error:
         raise SendError(error.strerror or str(error)) from error
 
 
-def _write_synced(path: Path, content: bytes) -> None:
-    """Write a file that survives a power loss. Plain system calls: there may be many a second."""
+def publish(deliveries: Sequence[Delivery], directory: Path) -> None:
+    """Let notices that were written appear, once they are on the disk. Raises SendError; some may have
+    appeared then, and may be written and published again."""
+    parts = [_part(delivery, directory) for delivery in deliveries]
+    try:
+        _sync(parts[0] if len(parts) == 1 else directory, is_directory=len(parts) > 1)
+        for delivery, part in zip(deliveries, parts, strict=True):
+            os.rename(part, directory / file_name(delivery))
+    except OSError as error:
+        raise SendError(error.strerror or str(error)) from error
+
+
+def _part(delivery: Delivery, directory: Path) -> Path:
+    return directory / f"{file_name(delivery)}.part"
+
+
+def _write(path: Path, octets: bytes) -> None:
+    """By plain system calls: there may be many a second."""
     file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
-        while content:
-            content = content[os.write(file, content) :]
-        os.fsync(file)
+        while octets:
+            octets = octets[os.write(file, octets) :]
     finally:
         os.close(file)
+
+
+def _sync(path: Path, *, is_directory: bool) -> None:
+    """Bring a file to the disk, or all that is written on a directory's file system (syncfs(2))."""
+    opened = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        if not is_directory:
+            os.fsync(opened)
+        elif _LIBC.syncfs(opened):
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    finally:
+        os.close(opened)

@@ -92,7 +92,9 @@ def _national(digits: str) -> str:
     code = country_of("+" + digits)
     is_long = len(digits) > len(_MIQUELON) + _MIQUELON_DIGITS
     significant = digits[len(code) :] if is_long else digits
-    if code and _from_national(significant) == "+" + digits:
+    # No French number has 0 after its trunk prefix: 00 would be read as the international prefix.
+    is_readable = significant[:1] != "0" and _from_national(significant) == "+" + digits
+    if code and is_readable:
         return "0" + significant
     return "00" + digits
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from switch.store.database import CHAINING
@@ -22,6 +22,11 @@ from switch.store.tables import audit
 
 GENESIS: Final = "0" * 64
 PURGE: Final = "purge"
+
+# Made once: building a statement costs more than writing a row.
+_KNOWN: Final = select(audit.c.id).where(audit.c.id.in_(bindparam("ids", expanding=True)))
+_NEWEST: Final = select(audit.c.seq, audit.c.hash).order_by(audit.c.seq.desc()).limit(1)
+_ADD: Final = insert(audit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +74,7 @@ async def append(connection: AsyncConnection, records: Iterable[dict[str, Any]])
     if connection.dialect.name == "postgresql":
         await connection.execute(select(func.pg_advisory_xact_lock(CHAINING)))
     fresh = {entry_id(record): record for record in records}
-    known = await connection.execute(select(audit.c.id).where(audit.c.id.in_(list(fresh))))
+    known = await connection.execute(_KNOWN, {"ids": list(fresh)})
     for (there,) in known.all():
         del fresh[there]
     head = await read_head(connection)
@@ -92,14 +97,13 @@ async def append(connection: AsyncConnection, records: Iterable[dict[str, Any]])
         )
         head = following
     if rows:
-        await connection.execute(insert(audit), rows)
+        await connection.execute(_ADD, rows)
     return head
 
 
 async def read_head(connection: AsyncConnection) -> Head:
     """Return the newest row's place and hash."""
-    newest = select(audit.c.seq, audit.c.hash).order_by(audit.c.seq.desc()).limit(1)
-    row = (await connection.execute(newest)).first()
+    row = (await connection.execute(_NEWEST)).first()
     return Head(row.seq, row.hash) if row else Head()
 
 

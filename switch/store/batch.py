@@ -20,7 +20,7 @@ from sqlalchemy.exc import (
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from switch.store import audit
-from switch.store.rows import SINKS, Record, Row, Sink, insert_into, upsert
+from switch.store.rows import SINKS, Record, Row, Sink, insert_into, key_of, upsert
 from switch.store.shared import SharedRows
 from switch.store.tables import bindings
 
@@ -56,6 +56,7 @@ class Batch:
         """
         self.rejected: list[tuple[Record, str]] = []
         self._rows: defaultdict[str, list[Row]] = defaultdict(list)
+        self._places: dict[tuple[object, ...], int] = {}  # of states in their list of rows
         self._audit: list[Record] = []
         self._bindings: dict[tuple[str, str], Record | None] = {}
         self._bound = bound
@@ -104,7 +105,19 @@ class Batch:
             if row is not None:
                 if "node" in sink.table.columns:
                     row["node"] = self._node
-                self._rows[kind].append(row)
+                self._add_row(kind, sink, row)
+
+    def _add_row(self, kind: str, sink: Sink, row: Row) -> None:
+        """Keep a row; of two states of one thing in a batch the later is enough."""
+        rows = self._rows[kind]
+        if sink.newest is not None:
+            key = (kind, *(row[name] for name in key_of(sink)))
+            place = self._places.setdefault(key, len(rows))
+            if place < len(rows):
+                if row[sink.newest] >= rows[place][sink.newest]:
+                    rows[place] = row
+                return
+        rows.append(row)
 
     def _sort_binding(self, record: Record) -> None:
         """Keep a binding's last change, unless it only refreshes what the table holds."""

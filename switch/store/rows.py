@@ -36,6 +36,13 @@ class Sink:
     newest: str | None = None
 
 
+# A table's columns are listed anew each time they are asked for, which costs more than a row.
+_CDR, _LOCATION, _NOTICE, _CASE_STEP = (
+    tuple(table.columns.keys())
+    for table in (tables.cdr, tables.location, tables.notice, tables.case_step)
+)
+
+
 def _usage(record: Record) -> Row | None:
     if not record["ms"]:  # exempt legs of no account, calls never ACKed: nothing to add up
         return None
@@ -62,7 +69,7 @@ def _adjustment(record: Record) -> Row:
 
 
 def _cdr(record: Record) -> Row:
-    row = {column.name: record.get(column.name) for column in tables.cdr.columns}
+    row = {name: record.get(name) for name in _CDR}
     row["key"] = f"{record['call_id']} {record.get('line') or '-'}"
     row["emergency"] = bool(record.get("emergency"))
     row["estimated"] = bool(record.get("estimated"))
@@ -82,7 +89,7 @@ def _line_state(record: Record) -> Row:
 
 
 def _location(record: Record) -> Row:
-    row = {column.name: record.get(column.name) for column in tables.location.columns}
+    row = {name: record.get(name) for name in _LOCATION}
     row["validated"] = bool(record.get("validated"))
     row["source"] = record.get("source") or "store"
     row["by"], row["why"] = record.get("by") or "", record.get("why") or ""
@@ -98,7 +105,7 @@ def _of(table: Table) -> Callable[[Record], Row]:
 
 
 def _notice(record: Record) -> Row:
-    row = {column.name: record.get(column.name) for column in tables.notice.columns}
+    row = {name: record.get(name) for name in _NOTICE}
     row["changed_at"] = record.get("changed_at") or record["at"]
     row["notice"] = record.get("notice") or record["id"]
     row["attempts"] = record.get("attempts") or 0
@@ -113,7 +120,7 @@ def _whole(table: Table) -> Callable[[Record], Row]:
 
 
 def _case_step(record: Record) -> Row:
-    return {column.name: record[column.name] for column in tables.case_step.columns}
+    return {name: record[name] for name in _CASE_STEP}
 
 
 SINKS: Final[dict[str, Sink]] = {
@@ -144,6 +151,12 @@ SINKS: Final[dict[str, Sink]] = {
     ),
     "line_secret": Sink(device_tables.line_secret, _of(device_tables.line_secret), newest="at"),
 }
+
+
+@cache
+def key_of(sink: Sink) -> tuple[str, ...]:
+    """The columns by which a row joins what is there."""
+    return tuple(column.name for column in sink.table.primary_key.columns)
 
 
 @cache

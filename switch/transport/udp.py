@@ -59,6 +59,7 @@ _MAX_WAIT: Final = 10.0
 # A datagram that arrives while its batch is being read is younger than the batch by at most this
 # (s).
 _MAX_AHEAD: Final = 0.1
+AT_ONCE, SOON, LATER = 0, 1, 2
 _QUEUE_FULL: Final = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.ENOBUFS, errno.ENOMEM})
 
 
@@ -68,8 +69,8 @@ class DatagramSink(Protocol):
     def on_datagram(self, data: bytes, flow: Flow, at: float) -> None:
         """A datagram, received at `at` (boottime seconds, by the kernel)."""
 
-    def can_wait(self, data: bytes) -> bool:
-        """Whether a datagram may be handled after others that came later. Asked only under load."""
+    def turn_of(self, data: bytes, flow: Flow) -> int:
+        """When a datagram is handled: AT_ONCE, or in turns, what is for SOON first. Asked only under load."""
 
     def on_batch_end(self) -> None:
         """The datagrams of one wake-up are through: perform what they led to."""
@@ -88,7 +89,8 @@ class UdpTransport:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._sockets: dict[Address, _Listener] = {}
         self._default: dict[bool, _Listener] = {}
-        self._waiting: deque[Arrival] = deque(maxlen=_MOST_WAITING)
+        self._soon: deque[Arrival] = deque(maxlen=_MOST_WAITING)
+        self._later: deque[Arrival] = deque(maxlen=_MOST_WAITING)
         self._turn: asyncio.Handle | None = None
         self.received = 0
         self.passed_over = 0
@@ -122,7 +124,8 @@ class UdpTransport:
         if self._turn is not None:
             self._turn.cancel()
             self._turn = None
-        self._waiting.clear()
+        self._soon.clear()
+        self._later.clear()
         for listener in self._sockets.values():
             if self._loop is not None:
                 self._loop.remove_reader(listener.socket.fileno())
@@ -168,7 +171,7 @@ class UdpTransport:
     def _readable(self, listener: "_Listener") -> None:
         """Drain one socket, then let the sink perform."""
         batch = self._read(listener, _DRAIN)
-        if len(batch) == _DRAIN or self._waiting:
+        if len(batch) == _DRAIN or self._soon or self._later:
             batch = self._put_aside(batch + self._read(listener, _DRAIN_BEHIND))
         on_datagram = self._sink.on_datagram
         for data, flow, at in batch:
@@ -200,31 +203,32 @@ class UdpTransport:
 
     def _put_aside(self, batch: list[Arrival]) -> list[Arrival]:
         """Keep what can wait for later turns; return what can't."""
-        waiting, can_wait = self._waiting, self._sink.can_wait
+        turn_of = self._sink.turn_of
         urgent: list[Arrival] = []
+        queues = (urgent, self._soon, self._later)
         for arrival in batch:
-            if not can_wait(arrival[0]):
-                urgent.append(arrival)
-                continue
-            self.passed_over += len(waiting) == _MOST_WAITING
-            waiting.append(arrival)
-        if waiting and self._turn is None and self._loop is not None:
-            self._turn = self._loop.call_soon(self._take_turn)
+            turn = turn_of(arrival[0], arrival[1])
+            self.passed_over += turn != AT_ONCE and len(queues[turn]) == _MOST_WAITING
+            queues[turn].append(arrival)
+        self._want_turn()
         return urgent
+
+    def _want_turn(self) -> None:
+        if (self._soon or self._later) and self._turn is None and self._loop is not None:
+            self._turn = self._loop.call_soon(self._take_turn)
 
     def _take_turn(self) -> None:
         """Handle some of what waits, then let the loop look for more urgent work."""
         self._turn = None
-        waiting, on_datagram = self._waiting, self._sink.on_datagram
+        on_datagram = self._sink.on_datagram
         end = boottime() + _TURN_S
-        while waiting:
+        while waiting := self._soon or self._later:
             data, flow, at = waiting.popleft()
             on_datagram(data, flow, at)
             if boottime() > end:
                 break
         self._sink.on_batch_end()
-        if waiting and self._loop is not None:
-            self._turn = self._loop.call_soon(self._take_turn)
+        self._want_turn()
 
     def _read_errors(self, listener: "_Listener") -> None:
         """Empty the error queue, and report the destinations that ICMP calls unreachable."""

@@ -105,7 +105,7 @@ def test_a_psap_that_calls_back_is_never_refused(world: World) -> None:
         caller = f"<sip:{number}@psap>;tag=1"
         invite = carrier.request("INVITE", "sip:+33199000101@v", from_=caller)
         assert refused(shedding, invite, carrier.flow) is None
-        assert not shedding.can_wait(invite.to_bytes())
+        assert shedding.turn_of(invite.to_bytes(), carrier.flow) == 0
     other = carrier.request("INVITE", "sip:+33199000101@v", from_="<sip:+33145000000@x>;tag=1")
     assert refused(shedding, other, carrier.flow) is not None
 
@@ -181,34 +181,43 @@ def test_overload_ends_in_silence_too(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "uri", "fields", "waits"),
+    ("method", "uri", "fields", "turn", "strangers"),
     [
-        ("INVITE", "sip:102@v", (), True),
-        ("OPTIONS", "sip:102@v", (), True),
-        ("REGISTER", "sip:v", (), True),
-        ("INVITE", "sip:18@v", (), False),
-        ("INVITE", "urn:service:sos", (), False),
-        ("INVITE", "sip:102@v", (("Priority", "psap-callback"),), False),
-        ("BYE", "sip:102@v", (), False),
-        ("CANCEL", "sip:102@v", (), False),
-        ("ACK", "sip:102@v", (), False),
+        ("INVITE", "sip:102@v", (), 2, 2),
+        ("OPTIONS", "sip:102@v", (), 2, 2),
+        ("REGISTER", "sip:v", (), 2, 2),
+        ("INVITE", "sip:18@v", (), 0, 1),
+        ("INVITE", "urn:service:sos", (), 0, 1),
+        ("INVITE", "sip:102@v", (("Priority", "psap-callback"),), 1, 1),
+        ("BYE", "sip:102@v", (), 0, 0),
+        ("CANCEL", "sip:102@v", (), 0, 0),
+        ("ACK", "sip:102@v", (), 0, 0),
     ],
 )
-def test_what_begins_something_ordinary_can_wait(
-    world: World, method: str, uri: str, fields: tuple[tuple[str, str], ...], waits: bool
+def test_whose_turn_it_is(
+    world: World,
+    method: str,
+    uri: str,
+    fields: tuple[tuple[str, str], ...],
+    turn: int,
+    strangers: int,
 ) -> None:
+    """Strangers who flood the switch with calls for help don't delay those of its phones."""
     phone = world.phone("101")
-    request = phone.request(method, uri, *fields)
-    assert Shedding(world.exchange).can_wait(request.to_bytes()) is waits
+    data, shedding = phone.request(method, uri, *fields).to_bytes(), Shedding(world.exchange)
+    moved = phone.flow._replace(remote=("127.0.0.1", 19_999))  # a NAT gave it another port
+    assert shedding.turn_of(data, phone.flow) == turn
+    assert shedding.turn_of(data, moved) == turn
+    stranger = phone.flow._replace(remote=("127.0.0.77", 5060))
+    assert shedding.turn_of(data, stranger) == strangers
 
 
 def test_what_belongs_to_a_dialog_cannot_wait(world: World) -> None:
     phone = world.phone("101")
     within = phone.request("INVITE", "sip:102@v", to="<sip:102@v>;tag=x")
     shedding = Shedding(world.exchange)
-    assert not shedding.can_wait(within.to_bytes())
-    assert not shedding.can_wait(b"SIP/2.0 200 OK\r\n\r\n")
-    assert not shedding.can_wait(b"\r\n\r\n")
+    for data in (within.to_bytes(), b"SIP/2.0 200 OK\r\n\r\n", b"\r\n\r\n"):
+        assert shedding.turn_of(data, phone.flow) == 0
 
 
 def test_a_registered_phone_that_refreshes_without_credentials_is_not_refused(world: World) -> None:

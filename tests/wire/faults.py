@@ -1,8 +1,7 @@
 """What can be broken around a running switch, and how each is undone: the faults of the emergency table.
 
 Each fault is a context that holds while emergency calls are placed in a `Scene`. Deliberately absent:
-MQTT (no provisioning yet, so no broker) and the death of the switch itself (tests/flows/test_crash.py,
-tests/wire/test_lost_files.py).
+the death of the switch itself (tests/flows/test_crash.py, tests/wire/test_lost_files.py).
 """
 
 import contextlib
@@ -125,6 +124,29 @@ def kill_workers(scene: Scene) -> None:
             os.kill(pid, signal.SIGKILL)
 
 
+def kill_broker(scene: Scene) -> None:
+    """It is started again, and killed before the next call if it is back by then."""
+    for pid in scene.rig.brokers():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+@contextmanager
+def broker_killed(scene: Scene) -> Iterator[None]:
+    until(scene.rig.brokers, 10, "the MQTT broker")
+    yield
+    until(scene.rig.brokers, 10, "the MQTT broker again")
+
+
+@contextmanager
+def broker_hung(scene: Scene) -> Iterator[None]:
+    """It takes connections and never answers."""
+    (pid,) = until(scene.rig.brokers, 10, "the MQTT broker")
+    os.kill(pid, signal.SIGSTOP)
+    yield
+    os.kill(pid, signal.SIGCONT)
+
+
 @contextmanager
 def workers_hung(scene: Scene) -> Iterator[None]:
     scene.rig.wait_for_sounds("abroad")  # else nothing could be played, and nobody would wait
@@ -162,10 +184,10 @@ def busy_machine(scene: Scene) -> Iterator[None]:
 
 
 @contextmanager
-def overload(scene: Scene) -> Iterator[None]:
-    """A flood of ordinary calls, many times what can be handled."""
-    before = scene.rig.gauge("sip_dropped_total")
-    command = [sys.executable, str(_FLOOD), "127.0.0.1", str(scene.rig.port), str(_FLOODED_PER_S)]
+def flooded(scene: Scene, number: str) -> Iterator[None]:
+    """An unknown phone calls a number, many times more often than can be handled."""
+    address = ("127.0.0.1", str(scene.rig.port))
+    command = [sys.executable, str(_FLOOD), *address, str(_FLOODED_PER_S), number]
     flood = subprocess.Popen(command, preexec_fn=die_with_parent())
     try:
         until(lambda: is_overloaded(scene), 10, "overload")
@@ -173,8 +195,23 @@ def overload(scene: Scene) -> Iterator[None]:
     finally:
         flood.kill()
         flood.wait()
-    assert scene.rig.gauge("sip_dropped_total") > before, "nothing was shed: no overload"
     until(lambda: not is_overloaded(scene), 10, "calm")
+
+
+@contextmanager
+def overload(scene: Scene) -> Iterator[None]:
+    """A flood of ordinary calls."""
+    before = scene.rig.gauge("sip_dropped_total")
+    with flooded(scene, "0145678901"):
+        yield
+    assert scene.rig.gauge("sip_dropped_total") > before, "nothing was shed: no overload"
+
+
+@contextmanager
+def overload_of_strangers(scene: Scene) -> Iterator[None]:
+    """A flood of calls for help, of which none may be refused."""
+    with flooded(scene, "18"):
+        yield
 
 
 def is_overloaded(scene: Scene) -> bool:
@@ -361,6 +398,8 @@ FAULTS = (
     Fault("disk full: no file can be written", no_file_can_grow),
     Fault("journal directory replaced by a file", journal_gone),
     Fault("log not read, its pipe full", log_unread),
+    Fault("MQTT broker killed", broker_killed, before_each=kill_broker),
+    Fault("MQTT broker hung", broker_hung),
     Fault("all media workers killed", nothing, before_each=kill_workers),
     Fault("all media workers killed, caller abroad", nothing, "103", ABROAD, before_each=kill_workers),
     Fault("all media workers hung", workers_hung, before_each=stop_workers),
@@ -374,6 +413,7 @@ FAULTS = (
     Fault("drain in progress", draining),
     Fault("switch full (max_calls)", full_of_calls),
     Fault("overload", overload),
+    Fault("overload by strangers' calls for help", overload_of_strangers),
     Fault("machine busy: two hogs a core", busy_machine),
     Fault("line suspended", nothing, "105"),
     Fault("line unpaid", nothing, "108"),

@@ -1,4 +1,4 @@
-"""A flood of ordinary INVITEs: `flood.py HOST PORT PER_SECOND`, until it is killed.
+"""A flood of INVITEs from an unknown phone: `flood.py HOST PORT PER_SECOND NUMBER`, until it is killed.
 
 Nothing is kept and no answer is read, as from many phones at once that all call.
 """
@@ -9,8 +9,8 @@ import sys
 import time
 
 _INVITE = (
-    "INVITE sip:0145678901@{host} SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.50:{own};branch=z9hG4bK{n};rport\r\n"
-    "Max-Forwards: 70\r\nFrom: <sip:102@{host}>;tag=f{n}\r\nTo: <sip:0145678901@{host}>\r\n"
+    "INVITE sip:{number}@{host} SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.50:{own};branch=z9hG4bK{n};rport\r\n"
+    "Max-Forwards: 70\r\nFrom: <sip:102@{host}>;tag=f{n}\r\nTo: <sip:{number}@{host}>\r\n"
     "Call-ID: flood-{n}\r\nCSeq: 1 INVITE\r\nContact: <sip:102@127.0.0.50:{own}>\r\n"
     "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS\r\nUser-Agent: flood\r\n"
     "Content-Type: application/sdp\r\nContent-Length: {length}\r\n\r\n{body}"
@@ -22,12 +22,14 @@ _BODY = (
 _BURST = 20
 
 
-def main(host: str, port: int, per_s: float) -> None:
+def main(host: str, port: int, per_s: float, number: str) -> None:
     """Send in small bursts, at an even rate."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         sender.bind(("127.0.0.50", 0))
         own = sender.getsockname()[1]
-        invite = _INVITE.format(host=host, own=own, n="{n}", length=len(_BODY), body=_BODY).encode()
+        invite = _INVITE.format(
+            host=host, own=own, n="{n}", number=number, length=len(_BODY), body=_BODY
+        ).encode()
         begin = time.monotonic()
         for n in itertools.count():
             sender.sendto(invite.replace(b"{n}", b"%d" % n), (host, port))
@@ -36,4 +38,4 @@ def main(host: str, port: int, per_s: float) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]))
+    main(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), sys.argv[4])

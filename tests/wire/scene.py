@@ -75,15 +75,23 @@ class QuietRig(Rig):
         assert self.process is not None
         return self.process.pid
 
-    def workers(self) -> list[int]:
-        """Process ids of its media workers."""
+    def children(self, program: bytes) -> list[int]:
+        """Process ids of the switch's children whose command line has this word."""
         found = []
         for task in Path(f"/proc/{self.pid}/task").glob("*/children"):
             for child in map(int, task.read_text().split()):
                 with contextlib.suppress(OSError):
-                    if b"switch.media.worker" in Path(f"/proc/{child}/cmdline").read_bytes():
+                    if program in Path(f"/proc/{child}/cmdline").read_bytes():
                         found.append(child)
         return found
+
+    def workers(self) -> list[int]:
+        """Process ids of its media workers."""
+        return self.children(b"switch.media.worker")
+
+    def brokers(self) -> list[int]:
+        """Process id of its MQTT broker; none while that starts anew."""
+        return self.children(b"mosquitto")
 
     def gauge(self, name: str) -> float:
         """The sum of a metric over its labels."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -135,3 +135,27 @@ def test_files_of_a_moment_are_written_in_one_go_and_none_waits_long(delivery: B
 
     files = [notice for notice, _, _ in asyncio.run(run()) if notice.startswith("file")]
     assert files == [f"file {number}" for number in range(room.GATHERED + 1)]
+
+
+def test_files_that_can_not_be_published_are_tried_again(
+    delivery: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "URGENT_S", (0.01,))
+    published: list[int] = []
+
+    def publish(sent: Sequence[Delivery]) -> None:
+        published.append(len(sent))
+        if len(published) == 1:
+            raise SendError("No space left on device")
+
+    async def run() -> Outcomes:
+        outcomes = Outcomes()
+        courier = Courier(lambda given: None, outcomes, publish=publish)
+        for number in range(2):
+            courier(delivery(notice=str(number), channel="outbox", urgent=True))
+        await running(courier, outcomes, 4)
+        return outcomes
+
+    states = [state for _, state, _ in asyncio.run(run())]
+    assert states == [QUEUED, QUEUED, SENT, SENT]
+    assert published == [2, 2]

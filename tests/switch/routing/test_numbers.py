@@ -5,7 +5,7 @@ from itertools import product
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from policy.numbering import Pattern
@@ -38,6 +38,7 @@ def test_what_was_written_is_read_again(row: tuple[str, ...], place: int, style:
 @given(
     st.from_regex(r"(33|262|590|508|[1-9])[0-9]{6,12}", fullmatch=True), st.sampled_from(FORMATS)
 )
+@example("33000000000", "national")
 def test_every_e164_number_survives_every_style(digits: str, style: str) -> None:
     if len(digits) >= 8:
         assert parse_number(format_number("+" + digits, style), style) == "+" + digits

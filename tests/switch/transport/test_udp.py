@@ -23,8 +23,8 @@ class Sink:
     def on_datagram(self, data: bytes, flow: Flow, at: float) -> None:
         self.received.append((data, flow, at))
 
-    def can_wait(self, data: bytes) -> bool:
-        return data.startswith(b"wait")
+    def turn_of(self, data: bytes, flow: Flow) -> int:
+        return {b"soon": udp.SOON, b"wait": udp.LATER}.get(data[:4], udp.AT_ONCE)
 
     def on_batch_end(self) -> None:
         self.batches.append(len(self.received))
@@ -181,6 +181,21 @@ def test_urgent_ones_come_between_the_turns_of_those_that_wait(
             phone.sendto(b"18", local)
             await sink.until(101)
         assert [data for data, _, _ in sink.received].index(b"18") < 10
+
+    run(test)
+
+
+def test_what_is_for_soon_goes_before_the_rest_of_what_waits() -> None:
+    async def test(transport: UdpTransport, sink: Sink) -> None:
+        [local] = transport.local_addresses
+        with peer() as phone:
+            for word in (b"wait", b"soon", b"18"):
+                for i in range(60):
+                    phone.sendto(b"%s %d" % (word, i), local)
+            await sink.until(180)
+        order = [data[:4] for data, _, _ in sink.received]
+        assert order.index(b"18 0") < order.index(b"soon") < order.index(b"wait")
+        assert order[-1] == b"wait" and order.count(b"soon") == 60
 
     run(test)
 
