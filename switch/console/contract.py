@@ -44,6 +44,11 @@ _WARNINGS: Final[Mapping[str, tuple[Note, str]]] = {
 _ENDS: Final = {name: row for name, row in TABLE.items() if row.to is LineState.TERMINATED}
 
 
+# Arrears end a contract by two clauses that say the same.
+_WAYS_BY_CLAUSE: Final = {
+    "2(l)(iv)(1)": "for_arrears",
+    **{row.clause: name for name, row in _ENDS.items()},
+}
 # What a person says was sent before by other ways: the note, when (UTC ms), and the day it names.
 Paper = tuple[Note, int, int | None]
 
@@ -112,11 +117,14 @@ class Contract:
     def terminate(self, args: Args) -> object:
         """End the contract, by one of the ways of 2(l), 2(m) and 4(d); at once, or on its day."""
         way, ground = args.get("way"), str(args.get("ground") or CLAUSE)
-        if way is None:
-            way = next((name for name, row in _ENDS.items() if row.clause == ground), None)
-        if way is None:
+        if way is None and ground == CLAUSE:
             row = Transition(LineState.TERMINATED, ground, frozenset(), frozenset(), "terminated")
             return self._acts.put(self._line(args), "terminated", row, _word(args))
+        if way is None:
+            way = _WAYS_BY_CLAUSE.get(ground)
+        if way is None:
+            known = ", ".join(_WAYS_BY_CLAUSE)
+            raise CommandRefused("bad_args", f"--ground {ground}: one of {known}")
         if way not in _ENDS:
             raise CommandRefused("bad_args", f"--way {way}: one of {', '.join(_ENDS)}")
         return self._change(args, str(way))

@@ -225,6 +225,7 @@ def test_an_uncured_breach_and_arrears() -> None:
     [
         ({"way": "forgiven"}, "bad_args: --way forgiven: one of convenience"),
         ({"way": "fraud_hold"}, "bad_args"),
+        ({"ground": "9(z)"}, "bad_args: --ground 9(z): one of 2(l)(iv)(1), "),
         ({"way": "convenience", "noticed": "yesterday"}, "bad_args: --noticed yesterday"),
         ({"line": "999"}, "unknown_line"),
     ],
@@ -300,7 +301,7 @@ def test_billing_starts_on_the_seventh_day_after_the_request() -> None:
 
 def test_no_end_for_arrears_without_a_warning_on_file() -> None:
     desk = Desk()
-    for ground in ("2(l)(iii)", "for_arrears"):
+    for ground in ("2(l)(iii)", "2(l)(iv)(1)", "for_arrears"):
         key = "way" if ground == "for_arrears" else "ground"
         assert "a warning on file" in desk.refused("terminate", **{key: ground})
     assert desk.do("warn", about="unpaid")["warned_at"]

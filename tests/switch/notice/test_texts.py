@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from policy.transitions import TABLE
 from switch.notice.texts import compose, is_urgent, wordings
 
 AT = 1_700_000_000_000  # 14 Nov 2023 22:13:20 UTC
@@ -17,6 +18,12 @@ def test_every_text_is_worded_in_both_languages(kind: str, audience: str) -> Non
     words = [set(re.findall(r"\{(\w+)\}", text)) for text in (wording.fr, wording.en)]
     assert words[0] == words[1], "both languages say the same"
     assert audience in {"customer", "operator", "site"}
+
+
+@pytest.mark.parametrize("name", list(TABLE))
+def test_every_change_of_a_contract_has_its_words(name: str) -> None:
+    notice = TABLE[name].notice
+    assert {(notice, "customer"), (notice, "operator")} & set(wordings())
 
 
 def test_the_french_comes_first_with_the_time_of_the_place() -> None:
