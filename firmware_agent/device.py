@@ -29,7 +29,7 @@ from firmware_agent.claim import ClaimRefusedError, Member
 from firmware_agent.driver import Around, Driver, Phone, read_clocks
 from firmware_agent.files import DiskFiles, Files
 from firmware_agent.image import Header
-from firmware_agent.messages.claim import Factory
+from firmware_agent.messages.claim import Factory, Membership
 from firmware_agent.messages.codec import MessageError, parse
 from firmware_agent.messages.envelope import keys_of
 from firmware_agent.messages.reported import Ota, Reported, Status
@@ -317,7 +317,7 @@ class Device:
     def _broker(self, member: Member) -> Broker:
         membership = member.membership
         url = self.options.broker or membership.broker
-        tls = _tls(membership, self.options) if url.startswith("mqtts:") else None
+        tls = tls_context(membership, self.options) if url.startswith("mqtts:") else None
         return Broker(url, membership.device, member.password, tls)
 
 
@@ -355,7 +355,7 @@ def _claim_pauses() -> Any:
         yield _CLAIM_PAUSES_S[-1]
 
 
-def _tls(membership: Any, options: Options) -> ssl.SSLContext:
+def tls_context(membership: Membership, options: Options) -> ssl.SSLContext:
     """TLS towards the broker, with our certificate; openssl wants it in files."""
     context = ssl.create_default_context(cadata=membership.broker_ca)
     key = claim.identity_key(options.factory).private_bytes(
