@@ -39,7 +39,9 @@ BARRED_STATE_KEEPS = {
     for state in LineState
 }
 NOT_IN_SERVICE = Step(
-    "device", "pass", "the device hasn't acknowledged the location: the newest registered one is sent"
+    "device",
+    "pass",
+    "the device hasn't acknowledged the location: the newest registered one is sent",
 )
 OWN_ADDRESS = Step("location", "pass", "the line's own registered location")
 SITE_ADDRESS = Step("location", "replace", "no validated address: the site's location is sent")
