@@ -63,7 +63,7 @@ def _arguments(arguments: Sequence[str]) -> argparse.Namespace:
     fleet = commands.add_parser("fleet", help="play a fleet, until SIGTERM")
     fleet.add_argument("--file", type=Path, required=True, help="a `FleetFile`")
     fleet.add_argument("--share", default="0/1", help="play every n-th device: INDEX/N (0/1)")
-    fleet.add_argument("--at-once", type=int, default=200, help="connections under way (200)")
+    fleet.add_argument("--at-once", type=int, default=50, help="connections under way (50)")
     fleet.add_argument("--every", type=float, default=1.0, help="seconds between counts (1)")
     return parser.parse_args(arguments)
 

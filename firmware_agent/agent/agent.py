@@ -82,7 +82,7 @@ class Agent:
         )
         self.config = Configuration(kept.config, good, trying)
         self.update = Update(self, kept.update, start.boot, start.trial_s, chance)
-        self.lines = Lines()
+        self.lines = Lines(kept.generations)
         self.reports = Reports(
             Parts(start, self.out, self.time, self.config, self.update, self.lines, self.quiet),
             identity.certificate_sha256,
@@ -141,7 +141,7 @@ class Agent:
         self.nonce = None
         status = Status(True, self.sid, int(self.time.utc(at)))
         self.out.emit(Publish(Kind.STATUS, status))
-        self.report_again()
+        self.reports.hold(at)
         self.update.report()
         self.out.flush()
         self.reports.telemetry(at)
@@ -169,6 +169,7 @@ class Agent:
         waits = self.reboot_wanted is not None or update.state is UpdateState.WAIT_WINDOW
         times = (
             self.reports.telemetry_at,
+            self.reports.held_until,
             self.config.deadline,
             update.retry_at,
             self._overdue_at(update.trial_ends),
@@ -188,6 +189,7 @@ class Agent:
         if self.lines.on_line(line, is_registered):
             generation = self.lines.fresh_generation(line)
             if generation is not None:
+                self.keep()
                 self.tell(Event.SECRET_GENERATION, at, line=line, generation=generation)
             self.reports.telemetry(at)
         self.settle(at)
@@ -281,6 +283,7 @@ class Agent:
             update=self.update.progress,
             network=self.reports.place.network,
             public_ip=self.reports.place.public_ip,
+            generations=dict(self.lines.told),
         )
         self.out.store(self.kept)
         for sha256 in before - set(self.kept.documents()):

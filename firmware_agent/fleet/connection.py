@@ -23,6 +23,9 @@ from firmware_agent.messages.topics import (
 
 KEEPALIVE_S = 300
 """Long: a ping of each of 10,000 devices every 30 s would be measured too."""
+CONNECT_LIMIT_S = 5.0
+"""From the TCP connection to the last SUBACK. A broker whose backlog overflows may have dropped our last
+ACK: we believe to be connected, and it knows nothing of us."""
 _DENIED = 0x80
 
 
@@ -48,6 +51,7 @@ class Connection(asyncio.Protocol):
         self._password = password
         self._will = encode(will)
         self._transport: asyncio.Transport | None = None
+        self._limit: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
         self._buffer, self._unsent = bytearray(), bytearray()
         self._queue: deque[tuple[Kind, bytes]] = deque()
@@ -62,6 +66,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See asyncio.Protocol."""
         self._transport = cast("asyncio.Transport", transport)
+        self._limit = self._loop.call_later(CONNECT_LIMIT_S, self.close, "no CONNACK", True)
         will_topic = str(Topic(Kind.STATUS, self._device))
         packet = packets.connect(self._device, self._password, will_topic, self._will, KEEPALIVE_S)
         self._transport.write(packet)
@@ -78,6 +83,8 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol."""
         self._transport = None
+        if self._limit is not None:
+            self._limit.cancel()
         self._owner.on_closed(str(exc) if exc else self._reason)
 
     def publish(self, kind: Kind, document: object) -> None:
@@ -127,6 +134,8 @@ class Connection(asyncio.Protocol):
                 if denied:
                     self.close(f"SUBSCRIBE denied: {denied[0]:#x}")
                 else:
+                    if self._limit is not None:
+                        self._limit.cancel()
                     self._owner.on_connected()
             case packets.DISCONNECT:
                 code = packet.body[0] if packet.body else 0
