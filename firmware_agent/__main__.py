@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from firmware_agent.agent.agent import CRASH
 from firmware_agent.device import Device, Ending, Options, forget
 from firmware_agent.files import DiskFiles
 from firmware_agent.fleet.fleet import FleetFile, fleet_of
@@ -21,6 +22,7 @@ from firmware_agent.messages.codec import MessageError, parse
 from firmware_agent.slots import Image, NothingBootableError, Slots
 
 _REASON = "VIGIE_BOOT_REASON"
+CRASH_PAUSE_S = 0.5
 
 
 class _Story:
@@ -174,6 +176,8 @@ def _main_device(given: argparse.Namespace) -> int:
     if ending.what == "wiped":
         forget(DiskFiles(given.state), given.state)
     if ending.what == "reboot":
+        if ending.reason == CRASH:
+            time.sleep(CRASH_PAUSE_S)
         os.environ[_REASON] = ending.reason
         story.give_back()
         os.execv(sys.executable, [sys.executable, "-m", "firmware_agent", *sys.argv[1:]])  # noqa: S606

@@ -11,6 +11,7 @@ import random
 import secrets
 import ssl
 import tempfile
+import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ import urllib3
 from cryptography.hazmat.primitives import serialization
 
 from firmware_agent import claim, place
-from firmware_agent.agent.agent import Agent, Identity
+from firmware_agent.agent.agent import CRASH, Agent, Identity
 from firmware_agent.agent.kept import STATE_FILE, Kept, desired_file
 from firmware_agent.agent.reports import Start
 from firmware_agent.agent.signals import Place
@@ -96,10 +97,11 @@ class Device:
         image, options = self.boot.image, self.options
         slot, is_trial = self.boot.slot.value, self.boot.is_trial
         self.say("booted", slot=slot, version=image.version, trial=is_trial, reason=options.reason)
+        asyncio.get_running_loop().set_exception_handler(self._on_loop_error)
         member = await self._member()
         device, header = member.membership.device, self._header()
         if header.strikes("crashes", device):
-            return Ending("reboot", "crash")
+            return Ending("reboot", CRASH)
         with ThreadPoolExecutor(1) as threads:
             self._driver, phone = self._assemble(member, header, threads)
             broker = self._broker(member)
@@ -114,8 +116,8 @@ class Device:
             try:
                 await _first(self._ending, *tasks)
                 for each in tasks:
-                    if each.done():
-                        each.result()
+                    if each.done() and (error := each.exception()) is not None:
+                        self._crashed(error)
                 await self._say_goodbye()
             finally:
                 self._driver.stop()
@@ -185,6 +187,18 @@ class Device:
     def stop(self) -> None:
         """Somebody pulls the plug, politely."""
         self._end(Ending("stopped", "signal"))
+
+    def _crashed(self, error: BaseException) -> None:
+        """A fault of our own: told in our log, and the device boots anew, as a watchdog would have it."""
+        self.say("crash", error="".join(traceback.format_exception(error))[-2000:])
+        self._end(Ending("reboot", CRASH))
+
+    def _on_loop_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if isinstance(error, Exception):
+            self._crashed(error)
+        else:
+            loop.default_exception_handler(context)
 
     def _end(self, ending: Ending) -> None:
         if not self._ending.done():

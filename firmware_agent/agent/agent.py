@@ -41,6 +41,8 @@ from firmware_agent.messages.reported import (
 from firmware_agent.messages.topics import Kind
 from firmware_agent.trusted_time import Moment, TrustedTime
 
+CRASH = "crash"
+"""The boot reason after a fault of the program itself."""
 BEACON_PATIENCE_S = 30.0
 REBOOT_POLL_S = 30.0
 """How often a reboot that waits is looked at, for its window."""
@@ -116,6 +118,8 @@ class Agent:
         boot, utc = self.start.boot, self.time.utc(at)
         self.keep()
         self.tell(Event.BOOT, at, reason=self.start.reason, slot=boot.slot.value)
+        if self.start.reason == CRASH:
+            self.tell(Event.CRASH, at, version=boot.image.version)
         if boot.lost:
             self.tell(Event.TAMPER, at, what="the good slot was unreadable")
         self.config.resume(at.now)
