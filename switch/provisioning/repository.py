@@ -11,7 +11,7 @@ and the way to a device, which is `images`.
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from io import BytesIO
@@ -42,6 +42,7 @@ from tuf.api.metadata import (
 from tuf.api.serialization.json import JSONSerializer
 
 from firmware_agent.messages.codec import encode, parse
+from firmware_agent.messages.desired import MAX_IMAGE
 from firmware_agent.messages.image import Delta, ImageCustom
 from switch.provisioning.broker_files import write_private
 
@@ -99,15 +100,20 @@ class Repository:
     def add(
         self, path: Path, model: str, version: str, security_version: int, *, deltas: bool = True
     ) -> Image:
-        """Take an image in; it is offered to nobody before it is signed. RepositoryFault."""
+        """Take an image in; it is offered to nobody before it is signed. RepositoryFault; MessageError for
+        a model or version that devices couldn't read."""
+        custom = ImageCustom(model, version, security_version)
+        parse(ImageCustom, encode(custom))
         content = path.read_bytes()
+        if not 0 < len(content) <= MAX_IMAGE:
+            raise RepositoryFault(f"an image has 1 to {MAX_IMAGE} bytes, this one {len(content)}")
         digest = sha256(content).hexdigest()
         known = self.known.get((model, version))
         if known is not None and known.sha256 != digest:
             raise RepositoryFault(f"{model} {version} is signed already, with another content")
         self._keep(content, digest)
         found = dict(self._deltas(model, content)) if deltas else {}
-        custom = ImageCustom(model, version, security_version, found)
+        custom = replace(custom, deltas=found)
         target = f"{model}/{version}.img"
         staged = self.staged()
         staged[target] = {"sha256": digest, "len": len(content), "custom": encode(custom).decode()}
