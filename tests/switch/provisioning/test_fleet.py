@@ -159,6 +159,18 @@ def test_a_line_that_is_gone_leaves_the_document(house: House, device: FakeDevic
     assert device.desired().lines[0].line == "101"
 
 
+def test_a_document_that_devices_would_refuse_is_never_sent(
+    house: House, device: FakeDevice
+) -> None:
+    before = house.count(Kind.DESIRED)
+    house.fleet.registrar = replace(house.fleet.registrar, domain="no domain at all")
+    house.fleet.settings_changed()
+    assert house.count(Kind.DESIRED) == before
+    told = [each for each in house.events("device.undocumented") if each["device"] == NAME]
+    assert told and "domain" in str(told[0]["reason"])
+    assert device.desired().rev == 1
+
+
 def test_a_line_moves_with_the_files(house: House, device: FakeDevice) -> None:
     twin = house.twin(NAME)
     twin.definition = twin.definition.model_copy(update={"codecs": ("PCMA",)})
