@@ -61,6 +61,9 @@ def _arguments(arguments: Sequence[str]) -> argparse.Namespace:
     run.add_argument("--sip-bind", default="127.0.0.1", help="address of its SIP side")
     run.add_argument("--no-phone", action="store_true", help="only say that lines are registered")
     run.add_argument("--answer-after", type=float, default=2.0, help="seconds that a call rings")
+    run.add_argument(
+        "--control", action="store_true", help="hands on stdin (firmware_agent.control)"
+    )
     run.add_argument("--country", help="the device's own hint (ISO 3166-1)")
     fleet = commands.add_parser("fleet", help="play a fleet, until SIGTERM")
     fleet.add_argument("--file", type=Path, required=True, help="a `FleetFile`")
@@ -164,6 +167,7 @@ def _main_device(given: argparse.Namespace) -> int:
         has_phone=not given.no_phone,
         answer_after_s=given.answer_after,
         country=given.country,
+        has_hands=given.control,
         reason=os.environ.get(_REASON, "power"),
     )
     story = _Story()

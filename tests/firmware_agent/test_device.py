@@ -277,3 +277,41 @@ def test_secrets_are_in_no_message_and_no_line_of_the_log(scene: Scene) -> None:
                 assert f"{secret}'" not in said and f'"{secret}"' not in said
 
     asyncio.run(story())
+
+
+def test_update_waits_after_a_real_emergency_call(scene: Scene, tmp_path: Path) -> None:
+    """The device dials 18 at a real switch; neither during the call nor after it does it reboot."""
+
+    async def story(sip: str) -> None:
+        line = {"user": "101", "registrars": (sip,)}
+        async with service(scene.broker, scene.keys, scene.url) as running:
+            device = scene.device("--control", with_phone=True)
+            lines = (scene.keys.line(secret="demo-101", **line),)
+            await running.say("desired", scene.keys.desired(1, lines=lines))
+            await running.hear("reported", lambda d: d["emergency_ready"])
+            device.hand("call", line=LINE, uri=f"sip:18@{sip}")
+            firmware = scene.image("1.1.0", NEW)
+            await running.say("desired", scene.keys.desired(2, firmware, lines=lines))
+            await running.hear("ota", lambda d: d["state"] == "WAIT_WINDOW")
+            await asyncio.sleep(1)
+            device.hand("hang_up")
+            device.hand("move", gateway_mac="02:00:00:00:00:07", dhcp_domain="elsewhere.example")
+            await running.hear(
+                "tlm", lambda d: d.get("network", {}).get("dhcp_domain") == "elsewhere.example"
+            )
+            device.hand("dance")
+            await asyncio.sleep(1)
+            states = [d["state"] for kind, d in running.heard if kind == "ota"]
+            assert states[-1] == "WAIT_WINDOW"
+            assert [e["path"] for e in device.events() if e["event"] == "misunderstood"] == ["do"]
+            # Not even by unplugging it: the 30 minutes are kept.
+            device.kill()
+            scene.device(with_phone=True)
+            await running.hear(
+                "evt", lambda d: d["kind"] == "boot" and d["boot_id"].startswith("2-")
+            )
+            await asyncio.sleep(1)
+            assert [d["state"] for kind, d in running.heard if kind == "ota"][-1] == "WAIT_WINDOW"
+
+    with Rig(tmp_path / "switch") as rig:
+        asyncio.run(story(f"127.0.0.1:{rig.port}"))

@@ -15,8 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_pri
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509.oid import NameOID
 
-from firmware_agent import claim
-from firmware_agent.device import Options, tls_context
+from firmware_agent.enrolment import tls_context
 from firmware_agent.files import DiskFiles
 from firmware_agent.messages.claim import ClaimResponse, ClaimResult, Membership
 from firmware_agent.messages.envelope import sign
@@ -134,10 +133,10 @@ def test_certificate_of_another_authority_is_refused(tmp_path: Path) -> None:
     broker = TlsBroker(tmp_path / "broker", authority)
     good = membership(keys, authority, broker.port)
     foreign = membership(keys, Authority(), broker.port)
-    options = Options(keys.factory("m", good.broker, "{}"), tmp_path)
+    factory = keys.factory("m", good.broker, "{}")
 
     async def connect(member: Membership) -> None:
-        tls = tls_context(member, options)
+        tls = tls_context(member, factory)
         client = MqttBroker(member.broker, DEVICE, None, tls).client()
         async with asyncio.timeout(5), client:
             await subscribe(client, f"vigie/v1/d/{DEVICE}/desired")
@@ -151,4 +150,3 @@ def test_certificate_of_another_authority_is_refused(tmp_path: Path) -> None:
         asyncio.run(connect(good))
     finally:
         broker.kill()
-    assert claim.identity_key(options.factory).public_key() == keys.identity.public_key()
