@@ -516,6 +516,20 @@ def test_a_device_that_runs_it_already_counts_without_an_update(
     assert house.service.rollouts.reaches["r-1.1.0"].tally().confirmed == 1
 
 
+def test_a_confirmed_device_that_does_not_register_counts_as_failed_while_it_is_there(
+    house: House, device: FakeDevice, tmp_path: Path
+) -> None:
+    image(house, tmp_path, "1.1.0")
+    roll_out(house, "1.1.0", soak_s=3600.0)
+    device.ota(UpdateState.CONFIRMED, "r-1.1.0", "1.1.0")
+    device.registers = False
+    device.report()
+    reach = house.service.rollouts.reaches["r-1.1.0"]
+    assert reach.tally().failed == 1
+    device.will(device.sid)
+    assert reach.tally().confirmed == 1
+
+
 def test_a_device_on_trial_does_not_count_yet(
     house: House, device: FakeDevice, tmp_path: Path
 ) -> None:
