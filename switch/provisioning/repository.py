@@ -9,6 +9,7 @@ Deliberately absent: key rotation and thresholds above one (tuf's own tools do t
 and the way to a device, which is `images`.
 """
 
+import importlib.util
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -18,7 +19,6 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-import detools
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -45,6 +45,8 @@ from firmware_agent.messages.codec import encode, parse
 from firmware_agent.messages.desired import MAX_IMAGE
 from firmware_agent.messages.image import Delta, ImageCustom
 from switch.provisioning.broker_files import write_private
+
+detools: Any = importlib.import_module("detools") if importlib.util.find_spec("detools") else None
 
 ROOT_YEARS: Final = 10
 OFFLINE_DAYS: Final = 400  # targets and models: signed anew at each release, at least once a year
@@ -184,7 +186,10 @@ class Repository:
             new.replace(path)
 
     def _deltas(self, model: str, content: bytes) -> Iterator[tuple[str, Delta]]:
-        """Patches from the images of the model that are signed, where these are worth it."""
+        """Patches from the images of the model that are signed, where these are worth it. None without
+        detools, which not everybody can build: devices then fetch the whole image."""
+        if detools is None:
+            return
         for image in self.known.values():
             base = self.images / image.sha256
             if image.model != model or not base.exists():
