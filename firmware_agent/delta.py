@@ -1,8 +1,8 @@
 """A target image from the running one and a patch, and the one place that knows detools.
 
 A patch on the wrong base makes wrong bytes without an error, so the base's hash is checked before and the
-result's after. detools has to be compiled where it is installed; without it the whole image is fetched, which
-costs bytes and nothing else. The patch came by its signed hash, and still the result may not grow past what is announced.
+result's after. The patch came by its signed hash, and still the result may not grow past what is announced.
+Where detools is not installed (it has to be compiled) the whole image is fetched, at the cost of bytes only.
 """
 
 import importlib
