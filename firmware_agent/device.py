@@ -7,7 +7,6 @@ nothing but what is in the storage outlives it.
 
 import asyncio
 import random
-import secrets
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,10 +16,10 @@ from typing import Any
 import urllib3
 
 from firmware_agent import claim, control, place
-from firmware_agent.agent.agent import CRASH, Agent, Identity
-from firmware_agent.agent.kept import STATE_FILE, Kept, desired_file
-from firmware_agent.agent.reports import Start
+from firmware_agent.agent.agent import CRASH, Identity
+from firmware_agent.agent.kept import STATE_FILE
 from firmware_agent.agent.signals import Place
+from firmware_agent.assembly import agent_of, header_of
 from firmware_agent.claim import Member
 from firmware_agent.control import Do, Hand
 from firmware_agent.driver import Around, Driver, Phone, read_clocks
@@ -28,7 +27,7 @@ from firmware_agent.enrolment import MEMBERSHIP, Enrolment, Say
 from firmware_agent.files import DiskFiles, Files
 from firmware_agent.image import Header
 from firmware_agent.messages.claim import Factory
-from firmware_agent.messages.codec import MessageError, parse
+from firmware_agent.messages.codec import MessageError
 from firmware_agent.messages.envelope import keys_of
 from firmware_agent.messages.reported import Network, Ota, Reported, Status
 from firmware_agent.messages.topics import Kind
@@ -96,7 +95,7 @@ class Device:
         asyncio.get_running_loop().set_exception_handler(self._on_loop_error)
         enrolment = Enrolment(options.factory, self.files, options.broker, self.say)
         member = await enrolment.member()
-        device, header = member.membership.device, self._header()
+        device, header = member.membership.device, header_of(self.files, self.boot)
         if header.strikes("crashes", device):
             return Ending("reboot", CRASH)
         with ThreadPoolExecutor(1) as threads:
@@ -228,8 +227,6 @@ class Device:
         self, member: Member, header: Header, threads: ThreadPoolExecutor
     ) -> tuple[Driver, Phone]:
         options, membership, files = self.options, member.membership, self.files
-        kept = _kept(files)
-        documents = {each: files.read(desired_file(each)) or b"" for each in kept.documents()}
         identity = Identity(
             membership.device,
             options.factory.model,
@@ -237,11 +234,8 @@ class Device:
             claim.seal_key(options.factory),
             member.certificate_sha256,
         )
-        boot_id = f"{kept.boots + 1}-{secrets.token_hex(4)}"
-        floor = self.slots.floor()
-        start = Start(self.boot, boot_id, options.reason, header.build, floor, header.trial_s)
         chance = random.SystemRandom()
-        agent = Agent(identity, kept, start, documents, read_clocks(), chance)
+        agent = agent_of(identity, files, self.boot, options.reason, chance)
         pool = urllib3.PoolManager(num_pools=2)
         metadata = Metadata(
             options.state / "metadata",
@@ -277,9 +271,6 @@ class Device:
             self.say("no_phone", reason=str(error))
             return PlayedPhone(tell, registers=False)
 
-    def _header(self) -> Header:
-        return Header.of(self.files.read(self.boot.slot.file, 0, 1024) or b"")
-
     async def _look_around(self) -> None:
         while True:
             network = await asyncio.get_running_loop().run_in_executor(None, place.network)
@@ -313,13 +304,3 @@ async def _poll(phone: SipPhone) -> None:
     while True:
         phone.poll()
         await asyncio.sleep(POLL_S)
-
-
-def _kept(files: Files) -> Kept:
-    raw = files.read(STATE_FILE)
-    if raw is None:
-        return Kept()
-    try:
-        return parse(Kept, raw, ignore_unknown=True)
-    except MessageError:
-        return Kept()  # `desired` is retained: it comes again

@@ -15,14 +15,12 @@ from pathlib import Path
 import urllib3
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from firmware_agent.agent.agent import Agent, Identity
-from firmware_agent.agent.kept import STATE_FILE, Kept, desired_file
-from firmware_agent.agent.reports import Start
+from firmware_agent.agent.agent import Identity
+from firmware_agent.agent.kept import STATE_FILE
+from firmware_agent.assembly import agent_of, header_of
 from firmware_agent.driver import Around, Driver, read_clocks
 from firmware_agent.files import MemoryFiles
 from firmware_agent.fleet.connection import Connection
-from firmware_agent.image import Header
-from firmware_agent.messages.codec import parse
 from firmware_agent.messages.envelope import Keys
 from firmware_agent.messages.reported import Ota, Reported, Status
 from firmware_agent.messages.topics import Kind
@@ -99,20 +97,14 @@ class PlayedDevice:
             return
         boot, around, files = self._slots.boot(), self._around, self._files
         device = self.card.device
-        header = Header.of(files.read(boot.slot.file) or b"")
+        header = header_of(files, boot)
         if header.strikes("crashes", device):
             self._loop.call_later(around.boot_s, self.start, "crash")
             return
-        raw = files.read(STATE_FILE)
-        kept = parse(Kept, raw) if raw is not None else Kept()
-        documents = {each: files.read(desired_file(each)) or b"" for each in kept.documents()}
         identity = Identity(
             device, around.model, around.keys, self.card.seal_key, self.card.certificate_sha256
         )
-        boot_id = f"{kept.boots + 1}-{self._chance.getrandbits(32):08x}"
-        floor = self._slots.floor()
-        start = Start(boot, boot_id, reason, header.build, floor, header.trial_s)
-        agent = Agent(identity, kept, start, documents, read_clocks(), self._chance)
+        agent = agent_of(identity, files, boot, reason, self._chance)
         metadata = Metadata(
             around.metadata_dir / device,
             around.metadata_url,
