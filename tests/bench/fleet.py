@@ -174,6 +174,7 @@ class Players:
                 [
                     *(sys.executable, "-m", "firmware_agent", "fleet", "--file", str(file)),
                     *("--share", f"{number}/{PLAYERS}", "--every", "0.25"),
+                    *("--at-once", "100"),
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -320,8 +321,10 @@ def _trips(switch: Switch, home: Path, devices: int) -> Iterator[tuple[str, bool
 def _storm(switch: Switch, players: Players, devices: int) -> Iterator[tuple[str, bool | None]]:
     os.kill(switch.broker(), signal.SIGKILL)
     until(lambda: players.total("connected") < devices, "the loss is noticed")
-    took = until(lambda: players.total("connected") == devices, "everybody is back")
-    yield f"after a kill of the broker all {devices} are back in {took:.1f} s", None
+    most = until(lambda: players.total("connected") >= 0.99 * devices, "nearly all are back")
+    rest = until(lambda: players.total("connected") == devices, "everybody is back")
+    told = f"after a kill of the broker 99 % of {devices} are back in {most:.1f} s"
+    yield f"{told}, the last in {most + rest:.1f} s", None
 
     def online() -> int:
         return sum(bool(row["online"]) for row in switch.ask("device.list"))
