@@ -39,6 +39,7 @@ from firmware_agent.slots import Boot, Slots
 from firmware_agent.work import Outcome, Tools
 
 FLUSH_S = 2.0
+UNREGISTER_S = 0.5
 PLACE_EVERY_S = 30.0
 
 
@@ -278,8 +279,17 @@ class Device:
             self.driver.tell(lambda agent, at, seen=seen: agent.on_place(seen, at))  # type: ignore[misc]
             await asyncio.sleep(PLACE_EVERY_S)
 
+    async def _until_unregistered(self, phone: SipPhone) -> None:
+        """The poll goes on meanwhile; a registrar that is away isn't waited for."""
+        until = read_clocks().now + UNREGISTER_S
+        while phone.has_binding and read_clocks().now < until:
+            await asyncio.sleep(POLL_S)
+
     async def _say_goodbye(self) -> None:
         """Deliver what was published, and say that we go: the will is for going without a word."""
+        if isinstance(self._phone, SipPhone):
+            self._phone.unregister()
+            await self._until_unregistered(self._phone)
         if self._link is None or self._driver is None or not self._driver.agent.out.is_connected:
             return
         agent = self._driver.agent

@@ -4,7 +4,10 @@ import asyncio
 import datetime
 import hashlib
 import io
+import json
+import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import detools
@@ -130,7 +133,13 @@ def test_registers_with_the_switch_by_its_sealed_secret(scene: Scene, tmp_path: 
             await running.say("desired", scene.keys.desired(2, firmware, lines=lines))
             await running.hear("ota", lambda d: d["state"] == "CONFIRMED")
             await running.hear("tlm", lambda d: d.get("public_ip") == "127.0.0.1")
+            assert bindings() == 1, "the one before the reboot is gone"
             assert device.terminate() == 0
+            assert bindings() == 0
+
+    def bindings() -> int:
+        listed = json.loads(rig.run("reg", "list", "--json").stdout)
+        return len([each for each in listed if each["line"] == "101"])
 
     with Rig(tmp_path / "switch") as rig:
         asyncio.run(story(f"127.0.0.1:{rig.port}"))
@@ -315,3 +324,41 @@ def test_update_waits_after_a_real_emergency_call(scene: Scene, tmp_path: Path) 
 
     with Rig(tmp_path / "switch") as rig:
         asyncio.run(story(f"127.0.0.1:{rig.port}"))
+
+
+def test_codecs_of_the_document_are_what_the_phone_offers(scene: Scene) -> None:
+    def offered(invite: bytes) -> list[str]:
+        return [
+            row.split()[1].split("/")[0] for row in invite.decode().splitlines() if "rtpmap" in row
+        ]
+
+    async def story(sip: socket.socket) -> None:
+        registrar = f"127.0.0.1:{sip.getsockname()[1]}"
+        async with service(scene.broker, scene.keys, scene.url) as running:
+            device = scene.device("--control", with_phone=True)
+            for rev, codecs in ((1, ("PCMU", "G722")), (2, ("PCMA",))):
+                line = replace(scene.keys.line(registrars=(registrar,)), codecs=codecs)
+                await running.say("desired", scene.keys.desired(rev, lines=(line,)))
+                await running.hear("reported", lambda d, rev=rev: d["seen_rev"] == rev)
+                device.hand("call", line=LINE, uri=f"sip:102@{registrar}")
+                invite = await asyncio.to_thread(invite_to, sip)
+                assert [name for name in offered(invite) if name != "telephone-event"] == list(
+                    codecs
+                )
+                device.hand("hang_up")
+
+    def invite_to(sip: socket.socket) -> bytes:
+        number = len(seen)
+        while True:
+            packet, _ = sip.recvfrom(65536)
+            call = next((r for r in packet.split(b"\r\n") if r.lower().startswith(b"call-id")), b"")
+            if packet.startswith(b"INVITE") and call not in seen:
+                seen.add(call)
+                assert len(seen) == number + 1
+                return packet
+
+    seen: set[bytes] = set()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sip:
+        sip.bind(("127.0.0.1", 0))
+        sip.settimeout(10)
+        asyncio.run(story(sip))
