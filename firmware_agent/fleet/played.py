@@ -88,7 +88,6 @@ class PlayedDevice:
         self._connection: Connection | None = None
         self._driver: Driver | None = None
         self._connecting: asyncio.Task[None] | None = None
-        self._is_connected = False
         self._is_stopped = False
 
     def start(self, reason: str = "power") -> None:
@@ -130,14 +129,15 @@ class PlayedDevice:
         agent.next_sid()
         will = Status(False, agent.sid, int(agent.time.utc(read_clocks())))
         connection = Connection(self, self.card.device, self.card.password, will)
+        self._connection = (
+            connection  # before it is made: it may be lost before we know that it was
+        )
         try:
             await self._loop.create_connection(
                 lambda: connection, self._around.host, self._around.port
             )
         except OSError as error:
-            self.on_closed(str(error))
-        else:
-            self._connection = connection
+            self.on_closed(connection, str(error))
 
     def call(self, outcome: Outcome) -> None:
         """Let something happen to the device: a call, a move."""
@@ -159,11 +159,12 @@ class PlayedDevice:
 
     # -- for the connection --------------------------------------------------------------------
 
-    def on_connected(self) -> None:
+    def on_connected(self, connection: Connection) -> None:
         """See `connection.Owner`."""
-        self._is_connected = True
-        self._pause = FIRST_PAUSE_S
         self._around.counts.connected += 1
+        if connection is not self._connection:
+            return
+        self._pause = FIRST_PAUSE_S
         self._tell(lambda agent, at: agent.on_connected(at))
 
     def on_message(self, kind: Kind, raw: bytes) -> None:
@@ -171,13 +172,13 @@ class PlayedDevice:
         if self._driver is not None:
             self._driver.receive(kind, raw)
 
-    def on_closed(self, reason: str) -> None:
+    def on_closed(self, connection: Connection, reason: str) -> None:
         """See `connection.Owner`."""
-        self._connection = None
         self._around.counts.closed[reason] += 1
-        if self._is_connected:
-            self._is_connected = False
-            self._around.counts.connected -= 1
+        self._around.counts.connected -= connection.is_granted
+        if connection is not self._connection:
+            return  # one that we ended ourselves
+        self._connection = None
         if self._driver is None or self._is_stopped:
             return
         self._tell(lambda agent, at: agent.on_disconnected(at))
@@ -225,8 +226,9 @@ class PlayedDevice:
         driver, self._driver = self._driver, None
         if driver is not None:
             driver.stop()
-        if self._connection is not None:
-            self._connection.close(reason, abruptly)
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close(reason, abruptly)
 
 
 Make = Callable[[Card], PlayedDevice]

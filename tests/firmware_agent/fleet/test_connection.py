@@ -1,6 +1,7 @@
 """A played connection against a broker that stays silent, says no, or takes little at a time."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -19,13 +20,13 @@ class Owner:
     reasons: list[str] = field(default_factory=list)
     connected: int = 0
 
-    def on_connected(self) -> None:
+    def on_connected(self, connection: Connection) -> None:
         self.connected += 1
 
     def on_message(self, kind: Kind, raw: bytes) -> None:
         raise AssertionError(kind)
 
-    def on_closed(self, reason: str) -> None:
+    def on_closed(self, connection: Connection, reason: str) -> None:
         self.reasons.append(reason)
 
 
@@ -123,3 +124,24 @@ def test_no_more_is_under_way_than_the_broker_takes() -> None:
     assert [payload for _, _, payload in published] == [
         b'{"id":"c%d","result":"done"}' % number for number in range(12)
     ]
+
+
+def test_given_up_before_it_was_made_it_says_nothing() -> None:
+    async def story() -> bytes:
+        received = bytearray()
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            with contextlib.suppress(ConnectionResetError):
+                received.extend(await reader.read(100))
+            writer.close()
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        made = Connection(Owner(), "dev-0001", "p", Status(False, 1, 0))
+        made.close("rebooted meanwhile")
+        port = server.sockets[0].getsockname()[1]
+        await asyncio.get_running_loop().create_connection(lambda: made, "127.0.0.1", port)
+        await asyncio.sleep(0.1)
+        server.close()
+        return bytes(received)
+
+    assert asyncio.run(story()) == b""
