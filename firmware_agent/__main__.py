@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from firmware_agent.agent.agent import CRASH
 from firmware_agent.device import Device, Ending, Options, forget
 from firmware_agent.files import DiskFiles
 from firmware_agent.fleet.fleet import FleetFile, fleet_of
@@ -21,6 +22,7 @@ from firmware_agent.messages.codec import MessageError, parse
 from firmware_agent.slots import Image, NothingBootableError, Slots
 
 _REASON = "VIGIE_BOOT_REASON"
+CRASH_PAUSE_S = 0.5
 
 
 class _Story:
@@ -59,11 +61,14 @@ def _arguments(arguments: Sequence[str]) -> argparse.Namespace:
     run.add_argument("--sip-bind", default="127.0.0.1", help="address of its SIP side")
     run.add_argument("--no-phone", action="store_true", help="only say that lines are registered")
     run.add_argument("--answer-after", type=float, default=2.0, help="seconds that a call rings")
+    run.add_argument(
+        "--control", action="store_true", help="hands on stdin (firmware_agent.control)"
+    )
     run.add_argument("--country", help="the device's own hint (ISO 3166-1)")
     fleet = commands.add_parser("fleet", help="play a fleet, until SIGTERM")
     fleet.add_argument("--file", type=Path, required=True, help="a `FleetFile`")
     fleet.add_argument("--share", default="0/1", help="play every n-th device: INDEX/N (0/1)")
-    fleet.add_argument("--at-once", type=int, default=200, help="connections under way (200)")
+    fleet.add_argument("--at-once", type=int, default=50, help="connections under way (50)")
     fleet.add_argument("--every", type=float, default=1.0, help="seconds between counts (1)")
     return parser.parse_args(arguments)
 
@@ -162,6 +167,7 @@ def _main_device(given: argparse.Namespace) -> int:
         has_phone=not given.no_phone,
         answer_after_s=given.answer_after,
         country=given.country,
+        has_hands=given.control,
         reason=os.environ.get(_REASON, "power"),
     )
     story = _Story()
@@ -174,6 +180,8 @@ def _main_device(given: argparse.Namespace) -> int:
     if ending.what == "wiped":
         forget(DiskFiles(given.state), given.state)
     if ending.what == "reboot":
+        if ending.reason == CRASH:
+            time.sleep(CRASH_PAUSE_S)
         os.environ[_REASON] = ending.reason
         story.give_back()
         os.execv(sys.executable, [sys.executable, "-m", "firmware_agent", *sys.argv[1:]])  # noqa: S606

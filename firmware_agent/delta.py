@@ -2,15 +2,26 @@
 
 A patch on the wrong base makes wrong bytes without an error, so the base's hash is checked before and the
 result's after. The patch came by its signed hash, and still the result may not grow past what is announced.
+Where detools is not installed (it has to be compiled) the whole image is fetched, at the cost of bytes only.
 """
 
+import importlib
 import io
-from typing import BinaryIO
-
-import detools
+from typing import Any, BinaryIO
 
 from firmware_agent.files import Files
 from firmware_agent.slots import sha256_of
+
+
+def _load() -> Any:
+    try:
+        return importlib.import_module("detools")
+    except ImportError:
+        return None
+
+
+detools: Any = _load()
+"""The library, or None where it is not installed."""
 
 
 class DeltaError(Exception):
@@ -35,6 +46,8 @@ def apply(
     files: Files, base: str, base_sha256: str, patch: str, target: str, sha256: str, length: int
 ) -> None:
     """Make the file `target` from the files `base` and `patch`; durable. Raises DeltaError."""
+    if detools is None:
+        raise DeltaError("detools is not installed")
     if sha256_of(files, base) != base_sha256:
         raise DeltaError("the base is not the one of the patch")
     files.truncate(target)

@@ -6,48 +6,41 @@ nothing but what is in the storage outlives it.
 """
 
 import asyncio
-import contextlib
 import random
-import secrets
-import ssl
-import tempfile
-from collections.abc import Callable
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import urllib3
-from cryptography.hazmat.primitives import serialization
 
-from firmware_agent import claim, place
-from firmware_agent.agent.agent import Agent, Identity
-from firmware_agent.agent.kept import STATE_FILE, Kept, desired_file
-from firmware_agent.agent.reports import Start
+from firmware_agent import claim, control, place
+from firmware_agent.agent.agent import CRASH, Identity
+from firmware_agent.agent.kept import STATE_FILE
 from firmware_agent.agent.signals import Place
-from firmware_agent.claim import ClaimRefusedError, Member
+from firmware_agent.assembly import agent_of, header_of
+from firmware_agent.claim import Member
+from firmware_agent.control import Do, Hand
 from firmware_agent.driver import Around, Driver, Phone, read_clocks
+from firmware_agent.enrolment import MEMBERSHIP, Enrolment, Say
 from firmware_agent.files import DiskFiles, Files
 from firmware_agent.image import Header
 from firmware_agent.messages.claim import Factory
-from firmware_agent.messages.codec import MessageError, parse
+from firmware_agent.messages.codec import MessageError
 from firmware_agent.messages.envelope import keys_of
-from firmware_agent.messages.reported import Ota, Reported, Status
-from firmware_agent.messages.topics import Kind, Topic
+from firmware_agent.messages.reported import Network, Ota, Reported, Status
+from firmware_agent.messages.topics import Kind
 from firmware_agent.metadata import Metadata, PoolFetcher
-from firmware_agent.mqtt import Broker, Link, LinkError, MqttError, expiry, subscribe
+from firmware_agent.mqtt import Link
 from firmware_agent.phone import POLL_S, NoPhoneError, SipPhone
 from firmware_agent.played_phone import PlayedPhone
 from firmware_agent.slots import Boot, Slots
 from firmware_agent.work import Outcome, Tools
 
-MEMBERSHIP = "membership"
 FLUSH_S = 2.0
+UNREGISTER_S = 0.5
 PLACE_EVERY_S = 30.0
-_CLAIM_PAUSES_S = (1.0, 2.0, 5.0, 10.0, 30.0)
-
-Say = Callable[..., None]
-"""Tell the world what happens: an event's name and its fields."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +54,8 @@ class Options:
     has_phone: bool = True
     answer_after_s: float = 2.0
     country: str | None = None
+    has_hands: bool = False
+    """Whether stdin says what hands do (`control`)."""
     reason: str = "power"
 
 
@@ -84,6 +79,8 @@ class Device:
         self._ending: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
         self._link: Link | None = None
         self._told: dict[str, object] = {}
+        self._phone: Phone | None = None
+        self._moved: Network | None = None
         self._driver: Driver | None = None
 
     @property
@@ -96,14 +93,15 @@ class Device:
         image, options = self.boot.image, self.options
         slot, is_trial = self.boot.slot.value, self.boot.is_trial
         self.say("booted", slot=slot, version=image.version, trial=is_trial, reason=options.reason)
-        member = await self._member()
-        device, header = member.membership.device, self._header()
+        asyncio.get_running_loop().set_exception_handler(self._on_loop_error)
+        enrolment = Enrolment(options.factory, self.files, options.broker, self.say)
+        member = await enrolment.member()
+        device, header = member.membership.device, header_of(self.files, self.boot)
         if header.strikes("crashes", device):
-            return Ending("reboot", "crash")
+            return Ending("reboot", CRASH)
         with ThreadPoolExecutor(1) as threads:
             self._driver, phone = self._assemble(member, header, threads)
-            broker = self._broker(member)
-            self._link = Link(broker, self)
+            self._link = Link(enrolment.broker(member), self)
             tasks: list[asyncio.Task[None]] = [
                 asyncio.create_task(self._link.run()),
                 asyncio.create_task(self._look_around()),
@@ -111,11 +109,14 @@ class Device:
             if isinstance(phone, SipPhone):
                 tasks.append(asyncio.create_task(_poll(phone)))
             self._driver.tell(lambda agent, at: agent.on_start(at))
+            self._phone = phone
+            if options.has_hands:
+                control.listen(self)
             try:
                 await _first(self._ending, *tasks)
                 for each in tasks:
-                    if each.done():
-                        each.result()
+                    if each.done() and (error := each.exception()) is not None:
+                        self._crashed(error)
                 await self._say_goodbye()
             finally:
                 self._driver.stop()
@@ -182,9 +183,40 @@ class Device:
         """See `driver.Outside`."""
         self._end(Ending("wiped", "command"))
 
+    def obey(self, hand: Hand) -> None:
+        """See `control.Device`."""
+        phone = self._phone if isinstance(self._phone, SipPhone) else None
+        match hand.do:
+            case Do.CALL if phone is not None:
+                phone.call(hand.line, hand.uri)
+            case Do.HANG_UP if phone is not None:
+                phone.hang_up()
+            case Do.MOVE:
+                self._moved = Network(hand.gateway_mac, hand.dhcp_domain)
+                moved = Place(network=self._moved)
+                self.driver.tell(lambda agent, at: agent.on_place(moved, at))
+            case _:
+                self.say("no_phone", reason=hand.do.value)
+
+    def misunderstood(self, error: MessageError) -> None:
+        """See `control.Device`."""
+        self.say("misunderstood", path=error.path, reason=error.reason)
+
     def stop(self) -> None:
         """Somebody pulls the plug, politely."""
         self._end(Ending("stopped", "signal"))
+
+    def _crashed(self, error: BaseException) -> None:
+        """A fault of our own: told in our log, and the device boots anew, as a watchdog would have it."""
+        self.say("crash", error="".join(traceback.format_exception(error))[-2000:])
+        self._end(Ending("reboot", CRASH))
+
+    def _on_loop_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if isinstance(error, Exception):
+            self._crashed(error)
+        else:
+            loop.default_exception_handler(context)
 
     def _end(self, ending: Ending) -> None:
         if not self._ending.done():
@@ -196,8 +228,6 @@ class Device:
         self, member: Member, header: Header, threads: ThreadPoolExecutor
     ) -> tuple[Driver, Phone]:
         options, membership, files = self.options, member.membership, self.files
-        kept = _kept(files)
-        documents = {each: files.read(desired_file(each)) or b"" for each in kept.documents()}
         identity = Identity(
             membership.device,
             options.factory.model,
@@ -205,11 +235,8 @@ class Device:
             claim.seal_key(options.factory),
             member.certificate_sha256,
         )
-        boot_id = f"{kept.boots + 1}-{secrets.token_hex(4)}"
-        floor = self.slots.floor()
-        start = Start(self.boot, boot_id, options.reason, header.build, floor, header.trial_s)
         chance = random.SystemRandom()
-        agent = Agent(identity, kept, start, documents, read_clocks(), chance)
+        agent = agent_of(identity, files, self.boot, options.reason, chance)
         pool = urllib3.PoolManager(num_pools=2)
         metadata = Metadata(
             options.state / "metadata",
@@ -226,10 +253,10 @@ class Device:
             options.factory.model,
             self.boot,
         )
-        phone = self._phone(not header.strikes("never_registers", membership.device))
+        phone = self._make_phone(not header.strikes("never_registers", membership.device))
         return Driver(agent, tools, Around(self, phone, threads)), phone
 
-    def _phone(self, registers: bool) -> SipPhone | PlayedPhone:
+    def _make_phone(self, registers: bool) -> SipPhone | PlayedPhone:
         options = self.options
 
         def tell(outcome: Outcome) -> None:
@@ -245,80 +272,30 @@ class Device:
             self.say("no_phone", reason=str(error))
             return PlayedPhone(tell, registers=False)
 
-    def _header(self) -> Header:
-        return Header.of(self.files.read(self.boot.slot.file, 0, 1024) or b"")
-
     async def _look_around(self) -> None:
         while True:
             network = await asyncio.get_running_loop().run_in_executor(None, place.network)
-            seen = Place(network=network, country=self.options.country)
+            seen = Place(network=self._moved or network, country=self.options.country)
             self.driver.tell(lambda agent, at, seen=seen: agent.on_place(seen, at))  # type: ignore[misc]
             await asyncio.sleep(PLACE_EVERY_S)
 
+    async def _until_unregistered(self, phone: SipPhone) -> None:
+        """The poll goes on meanwhile; a registrar that is away isn't waited for."""
+        until = read_clocks().now + UNREGISTER_S
+        while phone.has_binding and read_clocks().now < until:
+            await asyncio.sleep(POLL_S)
+
     async def _say_goodbye(self) -> None:
         """Deliver what was published, and say that we go: the will is for going without a word."""
+        if isinstance(self._phone, SipPhone):
+            self._phone.unregister()
+            await self._until_unregistered(self._phone)
         if self._link is None or self._driver is None or not self._driver.agent.out.is_connected:
             return
         agent = self._driver.agent
         offline = Status(False, agent.sid, int(agent.time.utc(read_clocks())))
         self._link.publish(Kind.STATUS, offline)
         await self._link.flush(FLUSH_S)
-
-    # -- membership ----------------------------------------------------------------------------
-
-    async def _member(self) -> Member:
-        """The kept membership, or a new one by a claim; asks until it is answered."""
-        factory = self.options.factory
-        raw = self.files.read(MEMBERSHIP)
-        if raw is not None:
-            try:
-                return claim.accept(raw, factory)
-            except MessageError as error:
-                self.say("membership_unreadable", path=error.path, reason=error.reason)
-        for pause in _claim_pauses():
-            try:
-                raw, member = await self._claim()
-            except ClaimRefusedError as error:
-                self.say("claim_refused", result=error.result.value, reason=str(error))
-            except (MqttError, LinkError, MessageError, OSError, TimeoutError) as error:
-                self.say("claim_failed", reason=f"{type(error).__name__}: {error}")
-            else:
-                self.files.replace(MEMBERSHIP, raw)
-                self.say("claimed", device=member.membership.device)
-                return member
-            await asyncio.sleep(pause * random.uniform(0.5, 1.0))
-        raise AssertionError("pauses have no end")
-
-    async def _claim(self) -> tuple[bytes, Member]:
-        factory = self.options.factory
-        tls = None
-        if factory.broker_ca is not None:
-            tls = ssl.create_default_context(cadata=factory.broker_ca)
-        broker = Broker(
-            self.options.broker or factory.broker, factory.cid, factory.claim_secret, tls
-        )
-        nonce = secrets.token_hex(16)
-        async with broker.client() as client:
-            await subscribe(client, str(Topic(Kind.CLAIM_RESP, factory.cid)))
-            await client.publish(
-                str(Topic(Kind.CLAIM_REQ, factory.cid)),
-                claim.request(factory, nonce),
-                qos=1,
-                properties=expiry(Kind.CLAIM_REQ),
-            )
-            self.say("claiming", serial=factory.serial)
-            async with asyncio.timeout(30):
-                async for message in client.messages:
-                    raw = message.payload
-                    assert isinstance(raw, (bytes, bytearray))
-                    return bytes(raw), claim.accept(bytes(raw), factory, nonce)
-        raise TimeoutError("no answer")
-
-    def _broker(self, member: Member) -> Broker:
-        membership = member.membership
-        url = self.options.broker or membership.broker
-        tls = _tls(membership, self.options) if url.startswith("mqtts:") else None
-        return Broker(url, membership.device, member.password, tls)
 
 
 def forget(files: Files, state: Path) -> None:
@@ -337,36 +314,3 @@ async def _poll(phone: SipPhone) -> None:
     while True:
         phone.poll()
         await asyncio.sleep(POLL_S)
-
-
-def _kept(files: Files) -> Kept:
-    raw = files.read(STATE_FILE)
-    if raw is None:
-        return Kept()
-    try:
-        return parse(Kept, raw, ignore_unknown=True)
-    except MessageError:
-        return Kept()  # `desired` is retained: it comes again
-
-
-def _claim_pauses() -> Any:
-    yield from _CLAIM_PAUSES_S
-    while True:
-        yield _CLAIM_PAUSES_S[-1]
-
-
-def _tls(membership: Any, options: Options) -> ssl.SSLContext:
-    """TLS towards the broker, with our certificate; openssl wants it in files."""
-    context = ssl.create_default_context(cadata=membership.broker_ca)
-    key = claim.identity_key(options.factory).private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    with tempfile.NamedTemporaryFile() as file:
-        file.write("".join(membership.certificates).encode() + key)
-        file.flush()
-        context.load_cert_chain(file.name)
-    with contextlib.suppress(ssl.SSLError):
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context

@@ -56,11 +56,12 @@ class _Account(_AccountBase):  # type: ignore[misc]
         super().__init__()
         self.phone = phone
         self.config = config
+        self.is_bound = False
         self.calls: dict[int, _Call] = {}
 
     def onRegState(self, prm: Any) -> None:  # noqa: N802
         """pjsua2: a REGISTER was answered, or was not."""
-        is_registered = prm.code // 100 == 2 and self.getInfo().regIsActive
+        is_registered = self.is_bound = prm.code // 100 == 2 and self.getInfo().regIsActive
         line = self.config.line
         self.phone.say(lambda agent, at: agent.on_line(line, is_registered, at))
         seen = _RECEIVED.search(prm.rdata.wholeMsg) if prm.code // 100 == 2 else None
@@ -115,6 +116,7 @@ class SipPhone:
 
     def configure(self, lines: tuple[LineConfig, ...]) -> None:
         """See `driver.Phone`."""
+        self._choose_codecs(lines)
         wanted = {each.line: each for each in lines}
         for line in self._accounts.keys() - wanted.keys():
             self._accounts.pop(line).shutdown()
@@ -131,6 +133,17 @@ class SipPhone:
         """See `driver.Phone`."""
         for account in self._accounts.values():
             account.setRegistration(True)
+
+    def unregister(self) -> None:
+        """We go: the registrar needn't ring where nobody is."""
+        for account in self._accounts.values():
+            if account.is_bound:
+                account.setRegistration(False)
+
+    @property
+    def has_binding(self) -> bool:
+        """Whether a registrar still rings us."""
+        return any(account.is_bound for account in self._accounts.values())
 
     def self_test(self) -> None:
         """See `driver.Phone`: a tone through the conference bridge is heard on its other side."""
@@ -179,6 +192,19 @@ class SipPhone:
             call.answer_in -= 1
             if call.answer_in < 0:
                 call.answer(_op(200))
+
+    def _choose_codecs(self, lines: tuple[LineConfig, ...]) -> None:
+        """pjsua2 has one list for all accounts: that of the first line, in its order."""
+        wanted = [each.upper() for each in lines[0].codecs] if lines else []
+        offered = {each.codecId: each.codecId.split("/")[0].upper() for each in self._codecs()}
+        if not set(wanted) & set(offered.values()):
+            wanted = ["PCMA", "PCMU"]  # better than a phone without a voice
+        for codec, name in offered.items():
+            priority = 255 - wanted.index(name) if name in wanted else 0
+            self._endpoint.codecSetPriority(codec, priority)
+
+    def _codecs(self) -> Any:
+        return self._endpoint.codecEnum2()
 
     def _account_config(self, line: LineConfig) -> Any:
         config = pj.AccountConfig()

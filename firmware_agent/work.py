@@ -71,9 +71,20 @@ class Work:
                 self._install(command)
         except WithdrawnError:
             pass
-        except OSError as error:
-            self._fail(UpdateEvent.INSTALL_FAILED, "storage", str(error))
-            self._fail(UpdateEvent.INTERRUPTED, "storage", str(error))
+        except (
+            Exception
+        ) as error:  # a thread has no other voice, and no update may stand still unheard
+            self._broke(command, "storage" if isinstance(error, OSError) else "internal", error)
+
+    def _broke(self, command: object, code: str, error: Exception) -> None:
+        reason = f"{type(error).__name__}: {error}"
+        problem = Problem(code, "", reason[:256])
+        if isinstance(command, FetchMetadata):
+            self._tell(lambda agent, at: agent.on_metadata_refused(problem, True, at))
+        elif isinstance(command, DownloadCommand):
+            self._fail(UpdateEvent.INTERRUPTED, code, reason)
+        else:
+            self._fail(UpdateEvent.INSTALL_FAILED, code, reason)
 
     def _look_up(self, command: FetchMetadata) -> None:
         tools = self._tools

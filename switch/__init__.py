@@ -23,6 +23,7 @@ import downwards only (setup.cfg holds the contracts, the tests check them).
       the two legs                            call/         caller_leg.py, callee_leg.py, leg.py
       words for the caller                    media/        pool.py, worker.py (its own processes)
     minutes, thresholds, CDR                  usage/        meter.py, cdr.py
+    adapters: their line, their firmware      provisioning/ service.py, fleet.py
     what survives a kill -9                   store/        journal.py; call/journal.py, restore.py
 
     beside the calls, after their datagrams have left:

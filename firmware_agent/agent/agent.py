@@ -41,6 +41,8 @@ from firmware_agent.messages.reported import (
 from firmware_agent.messages.topics import Kind
 from firmware_agent.trusted_time import Moment, TrustedTime
 
+CRASH = "crash"
+"""The boot reason after a fault of the program itself."""
 BEACON_PATIENCE_S = 30.0
 REBOOT_POLL_S = 30.0
 """How often a reboot that waits is looked at, for its window."""
@@ -82,7 +84,7 @@ class Agent:
         )
         self.config = Configuration(kept.config, good, trying)
         self.update = Update(self, kept.update, start.boot, start.trial_s, chance)
-        self.lines = Lines()
+        self.lines = Lines(kept.generations)
         self.reports = Reports(
             Parts(start, self.out, self.time, self.config, self.update, self.lines, self.quiet),
             identity.certificate_sha256,
@@ -116,6 +118,8 @@ class Agent:
         boot, utc = self.start.boot, self.time.utc(at)
         self.keep()
         self.tell(Event.BOOT, at, reason=self.start.reason, slot=boot.slot.value)
+        if self.start.reason == CRASH:
+            self.tell(Event.CRASH, at, version=boot.image.version)
         if boot.lost:
             self.tell(Event.TAMPER, at, what="the good slot was unreadable")
         self.config.resume(at.now)
@@ -141,7 +145,7 @@ class Agent:
         self.nonce = None
         status = Status(True, self.sid, int(self.time.utc(at)))
         self.out.emit(Publish(Kind.STATUS, status))
-        self.report_again()
+        self.reports.hold(at)
         self.update.report()
         self.out.flush()
         self.reports.telemetry(at)
@@ -169,6 +173,7 @@ class Agent:
         waits = self.reboot_wanted is not None or update.state is UpdateState.WAIT_WINDOW
         times = (
             self.reports.telemetry_at,
+            self.reports.held_until,
             self.config.deadline,
             update.retry_at,
             self._overdue_at(update.trial_ends),
@@ -188,6 +193,7 @@ class Agent:
         if self.lines.on_line(line, is_registered):
             generation = self.lines.fresh_generation(line)
             if generation is not None:
+                self.keep()
                 self.tell(Event.SECRET_GENERATION, at, line=line, generation=generation)
             self.reports.telemetry(at)
         self.settle(at)
@@ -281,6 +287,7 @@ class Agent:
             update=self.update.progress,
             network=self.reports.place.network,
             public_ip=self.reports.place.public_ip,
+            generations=dict(self.lines.told),
         )
         self.out.store(self.kept)
         for sha256 in before - set(self.kept.documents()):

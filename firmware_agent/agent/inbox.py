@@ -48,6 +48,7 @@ class Inbox:
         if not raw:
             return
         agent = self._agent
+        agent.reports.release()
         identity, config = agent.identity, agent.config
         try:
             opened = read(raw, identity.device, identity.keys)

@@ -4,7 +4,7 @@ The desired documents themselves lie in files of their own, named by hash, writt
 them and removed after it no longer does.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -51,6 +51,8 @@ class Kept:
     network: Network | None = None
     public_ip: str | None = None
     emergency_until: UtcSeconds = 0
+    generations: Mapping[str, Count] = field(default_factory=dict)
+    """Line -> the generation of its secret whose first use was told."""
     done: Annotated[tuple[Name, ...], Within(0, 64)] = ()
     """Commands that were performed, newest last."""
 

@@ -1,6 +1,6 @@
 """The lines of the document in effect, as the phone has them: registered or not, by which secret."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from firmware_agent.agent.config import Applicable
 from firmware_agent.messages.reported import LineState
@@ -9,10 +9,11 @@ from firmware_agent.messages.reported import LineState
 class Lines:
     """Registration of each line."""
 
-    def __init__(self) -> None:
+    def __init__(self, told: Mapping[str, int]) -> None:
         self._active: Applicable | None = None
         self._registered: dict[str, bool] = {}
-        self._told: dict[str, int] = {}
+        self.told = dict(told)
+        """Line -> the generation of its secret whose first use was told."""
 
     def configure(self, active: Applicable | None) -> None:
         """These are the lines. One that changed is not registered until the phone says so."""
@@ -35,9 +36,9 @@ class Lines:
         """The generation of a secret that was used for the first time; None when told before."""
         assert self._active is not None
         generation = next(each.secret_gen for each in self._active.lines if each.line == line)
-        if not self._registered[line] or self._told.get(line) == generation:
+        if not self._registered[line] or self.told.get(line) == generation:
             return None
-        self._told[line] = generation
+        self.told[line] = generation
         return generation
 
     @property

@@ -25,6 +25,8 @@ from firmware_agent.slots import Boot
 from firmware_agent.trusted_time import Moment, TrustedTime
 
 TELEMETRY_S = 60.0
+DESIRED_PATIENCE_S = 0.3
+"""The retained document comes right after a connection; the report waits for it, so that it is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ class Reports:
         self.sound: tuple[float, float] | None = None
         """MOS and jitter (ms) of a call since the last telemetry."""
         self.is_leaving = False
+        self.held_until: float | None = None
         self._parts = parts
         self._certificate_sha256 = certificate_sha256
         self._last: Reported | None = None
@@ -82,10 +85,21 @@ class Reports:
         """Report next time although nothing changed."""
         self._last = None
 
+    def hold(self, at: Moment) -> None:
+        """A connection began: wait a little for the document that is retained."""
+        self._last = None
+        self.held_until = at.now + DESIRED_PATIENCE_S
+
+    def release(self) -> None:
+        """The document is here."""
+        self.held_until = None
+
     def report(self, at: Moment) -> None:
         """Report if anything changed."""
         out = self._parts.out
-        if not out.is_connected:
+        if self.held_until is not None and at.now >= self.held_until:
+            self.held_until = None
+        if not out.is_connected or self.held_until is not None:
             return
         last = self._last
         fresh = self._whole(at, last)

@@ -23,20 +23,23 @@ from firmware_agent.messages.topics import (
 
 KEEPALIVE_S = 300
 """Long: a ping of each of 10,000 devices every 30 s would be measured too."""
+CONNECT_LIMIT_S = 5.0
+"""From the TCP connection to the last SUBACK. A broker whose backlog overflows may have dropped our last
+ACK: we believe to be connected, and it knows nothing of us."""
 _DENIED = 0x80
 
 
 class Owner(Protocol):
     """Whose connection it is."""
 
-    def on_connected(self) -> None:
+    def on_connected(self, connection: "Connection") -> None:
         """Connected, and every subscription granted."""
 
     def on_message(self, kind: Kind, raw: bytes) -> None:
         """A message to this device."""
 
-    def on_closed(self, reason: str) -> None:
-        """The connection ended, or was never made."""
+    def on_closed(self, connection: "Connection", reason: str) -> None:
+        """The connection ended; it may be one that was given up, later than the next began."""
 
 
 class Connection(asyncio.Protocol):
@@ -44,10 +47,14 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, owner: Owner, device: str, password: str, will: Status) -> None:
         self._owner = owner
+        self._is_given_up = False
+        self.is_granted = False
+        """Whether it was in service."""
         self._device = device
         self._password = password
         self._will = encode(will)
         self._transport: asyncio.Transport | None = None
+        self._limit: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
         self._buffer, self._unsent = bytearray(), bytearray()
         self._queue: deque[tuple[Kind, bytes]] = deque()
@@ -62,6 +69,10 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See asyncio.Protocol."""
         self._transport = cast("asyncio.Transport", transport)
+        if self._is_given_up:
+            self._transport.abort()
+            return
+        self._limit = self._loop.call_later(CONNECT_LIMIT_S, self.close, "no CONNACK", True)
         will_topic = str(Topic(Kind.STATUS, self._device))
         packet = packets.connect(self._device, self._password, will_topic, self._will, KEEPALIVE_S)
         self._transport.write(packet)
@@ -78,7 +89,9 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol."""
         self._transport = None
-        self._owner.on_closed(str(exc) if exc else self._reason)
+        if self._limit is not None:
+            self._limit.cancel()
+        self._owner.on_closed(self, str(exc) if exc else self._reason)
 
     def publish(self, kind: Kind, document: object) -> None:
         """Publish, in order; dropped once the connection is gone."""
@@ -96,7 +109,7 @@ class Connection(asyncio.Protocol):
 
     def close(self, reason: str, abruptly: bool = False) -> None:
         """End it: with DISCONNECT, or without, so that the will is sent."""
-        self._reason = reason
+        self._reason, self._is_given_up = reason, True
         if self._transport is None:
             return
         if abruptly:
@@ -127,7 +140,10 @@ class Connection(asyncio.Protocol):
                 if denied:
                     self.close(f"SUBSCRIBE denied: {denied[0]:#x}")
                 else:
-                    self._owner.on_connected()
+                    if self._limit is not None:
+                        self._limit.cancel()
+                    self.is_granted = True
+                    self._owner.on_connected(self)
             case packets.DISCONNECT:
                 code = packet.body[0] if packet.body else 0
                 self.close(f"DISCONNECT {code:#x}")

@@ -64,7 +64,7 @@ class Fleet:
         self.devices = devices
         self.counts = counts
 
-    async def connect(self, at_once: int = 200) -> None:
+    async def connect(self, at_once: int = 50) -> None:
         """Boot all, `at_once` connections under way at a time; returns when each is connected."""
         begun = 0
         while self.counts.connected < len(self.devices):

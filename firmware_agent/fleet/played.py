@@ -15,14 +15,12 @@ from pathlib import Path
 import urllib3
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from firmware_agent.agent.agent import Agent, Identity
-from firmware_agent.agent.kept import STATE_FILE, Kept, desired_file
-from firmware_agent.agent.reports import Start
+from firmware_agent.agent.agent import Identity
+from firmware_agent.agent.kept import STATE_FILE
+from firmware_agent.assembly import agent_of, header_of
 from firmware_agent.driver import Around, Driver, read_clocks
 from firmware_agent.files import MemoryFiles
 from firmware_agent.fleet.connection import Connection
-from firmware_agent.image import Header
-from firmware_agent.messages.codec import parse
 from firmware_agent.messages.envelope import Keys
 from firmware_agent.messages.reported import Ota, Reported, Status
 from firmware_agent.messages.topics import Kind
@@ -90,7 +88,6 @@ class PlayedDevice:
         self._connection: Connection | None = None
         self._driver: Driver | None = None
         self._connecting: asyncio.Task[None] | None = None
-        self._is_connected = False
         self._is_stopped = False
 
     def start(self, reason: str = "power") -> None:
@@ -99,20 +96,14 @@ class PlayedDevice:
             return
         boot, around, files = self._slots.boot(), self._around, self._files
         device = self.card.device
-        header = Header.of(files.read(boot.slot.file) or b"")
+        header = header_of(files, boot)
         if header.strikes("crashes", device):
             self._loop.call_later(around.boot_s, self.start, "crash")
             return
-        raw = files.read(STATE_FILE)
-        kept = parse(Kept, raw) if raw is not None else Kept()
-        documents = {each: files.read(desired_file(each)) or b"" for each in kept.documents()}
         identity = Identity(
             device, around.model, around.keys, self.card.seal_key, self.card.certificate_sha256
         )
-        boot_id = f"{kept.boots + 1}-{self._chance.getrandbits(32):08x}"
-        floor = self._slots.floor()
-        start = Start(boot, boot_id, reason, header.build, floor, header.trial_s)
-        agent = Agent(identity, kept, start, documents, read_clocks(), self._chance)
+        agent = agent_of(identity, files, boot, reason, self._chance)
         metadata = Metadata(
             around.metadata_dir / device,
             around.metadata_url,
@@ -138,14 +129,15 @@ class PlayedDevice:
         agent.next_sid()
         will = Status(False, agent.sid, int(agent.time.utc(read_clocks())))
         connection = Connection(self, self.card.device, self.card.password, will)
+        self._connection = (
+            connection  # before it is made: it may be lost before we know that it was
+        )
         try:
             await self._loop.create_connection(
                 lambda: connection, self._around.host, self._around.port
             )
         except OSError as error:
-            self.on_closed(str(error))
-        else:
-            self._connection = connection
+            self.on_closed(connection, str(error))
 
     def call(self, outcome: Outcome) -> None:
         """Let something happen to the device: a call, a move."""
@@ -167,11 +159,12 @@ class PlayedDevice:
 
     # -- for the connection --------------------------------------------------------------------
 
-    def on_connected(self) -> None:
+    def on_connected(self, connection: Connection) -> None:
         """See `connection.Owner`."""
-        self._is_connected = True
-        self._pause = FIRST_PAUSE_S
         self._around.counts.connected += 1
+        if connection is not self._connection:
+            return
+        self._pause = FIRST_PAUSE_S
         self._tell(lambda agent, at: agent.on_connected(at))
 
     def on_message(self, kind: Kind, raw: bytes) -> None:
@@ -179,13 +172,13 @@ class PlayedDevice:
         if self._driver is not None:
             self._driver.receive(kind, raw)
 
-    def on_closed(self, reason: str) -> None:
+    def on_closed(self, connection: Connection, reason: str) -> None:
         """See `connection.Owner`."""
-        self._connection = None
         self._around.counts.closed[reason] += 1
-        if self._is_connected:
-            self._is_connected = False
-            self._around.counts.connected -= 1
+        self._around.counts.connected -= connection.is_granted
+        if connection is not self._connection:
+            return  # one that we ended ourselves
+        self._connection = None
         if self._driver is None or self._is_stopped:
             return
         self._tell(lambda agent, at: agent.on_disconnected(at))
@@ -233,8 +226,9 @@ class PlayedDevice:
         driver, self._driver = self._driver, None
         if driver is not None:
             driver.stop()
-        if self._connection is not None:
-            self._connection.close(reason, abruptly)
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close(reason, abruptly)
 
 
 Make = Callable[[Card], PlayedDevice]

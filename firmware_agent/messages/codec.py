@@ -65,9 +65,7 @@ def encode(document: object) -> bytes:
 
 def encode_plain(value: object) -> bytes:
     """The canonical JSON of what `json` reads: dict, list, str, int, float, bool, None."""
-    return json.dumps(
-        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    ).encode()
+    return _ENCODER.encode(value).encode()
 
 
 def parse(
@@ -82,9 +80,7 @@ def parse(
     if len(raw) > limit:
         raise MessageError("", f"{len(raw)} bytes, at most {limit}")
     try:
-        value = json.loads(
-            bytes(raw).decode(), object_pairs_hook=_unique, parse_constant=_no_constant
-        )
+        value = _DECODER.decode(bytes(raw).decode())
     except RecursionError:
         raise MessageError("", "nested too deeply") from None
     except MessageError:
@@ -108,6 +104,12 @@ def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 def _no_constant(name: str) -> object:
     raise MessageError("", f"{name} is no JSON")
+
+
+_ENCODER = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+)
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant)
 
 
 def _plain(value: object) -> Any:

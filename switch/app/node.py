@@ -137,6 +137,7 @@ class Switch:
         self.wires.begin()
         self.driver.perform()
         await self.control.start()
+        await self.devices.await_broker()
         for server in self.http:
             await server.start()
         # What was built so far lives as long as the process: the collector need not look at it again.

@@ -13,6 +13,7 @@ Vigie, the demonstration. Register a softphone at {sip} (UDP or TCP):
     user 101, password demo-101   (102 to 104 likewise; 105 is suspended)
 Dial 102 for a colleague, 0145678901 for the carrier, 18 for the fire brigade (simulated),
 933 to hear what a PSAP would be told, *43 for an echo.
+An adapter claims line 109, registers and is updated by itself: vigie device show dev-ooma-109
 Watch: http://{page}/   Tour: vigie demo tour   Minutes: vigie usage show 101 --watch
 """
 

@@ -50,6 +50,9 @@ _RAISED_BY = {
         "broker", "The devices' broker ended ({reason}) and is started again."
     ),
     "mqtt.down": _Rise("link", "The devices' broker can't be reached: {reason}."),
+    "device.undocumented": _Rise(
+        "undocumented {device}", "Device {device} can't be told what it shall be: {reason}."
+    ),
     "device.clone": _Rise("clone {device}", "There may be two of device {device}: {reason}."),
     "device.tampered": _Rise(
         "tampered {device}", "Device {device} may be tampered with: {reason}."
@@ -80,6 +83,7 @@ _CLEARED_BY = {
     "trunk.tls_accepted": "tls {trunk}",
     "mqtt.broker_ready": "broker",
     "mqtt.up": "link",
+    "device.desired": "undocumented {device}",
     "device.cleared": "tampered {device}",
     "device.unique": "clone {device}",
     "trunk.up": "trunk {trunk}",

@@ -26,6 +26,7 @@ _LEVELS: dict[str, int] = {
     "device.clone": logging.ERROR,
     "device.tampered": logging.ERROR,
     "device.rejected": logging.WARNING,
+    "device.undocumented": logging.ERROR,
     "device.unreadable": logging.WARNING,
     "device.desired": logging.DEBUG,
     "device.online": logging.DEBUG,

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from firmware_agent.messages.codec import encode
+from firmware_agent.messages.codec import encode, parse
 from firmware_agent.messages.desired import (
     Desired,
     FirmwareWanted,
@@ -112,13 +112,16 @@ def wanted(
 def publish(
     document: Desired, last: Published | None, key: Ed25519PrivateKey, at: int
 ) -> Published | None:
-    """The next revision, if `document` says something else than the last one; None if not."""
+    """The next revision, if `document` says something else than the last one; None if not. MessageError
+    for a document that a device would refuse: it is never sent."""
     content = sha256(encode(replace(document, rev=0))).hexdigest()
     if last is not None and last.content == content:
         return None
     rev = 1 if last is None else last.rev + 1
     numbered = replace(document, rev=rev)
-    payload = sha256(encode(numbered)).hexdigest()
+    raw = encode(numbered)
+    parse(Desired, raw)
+    payload = sha256(raw).hexdigest()
     return Published(document.device, rev, content, payload, sign(numbered, key), at)
 
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 
+from firmware_agent.messages.codec import MessageError
 from firmware_agent.messages.desired import Beacon, Command, FirmwareWanted, Op
 from firmware_agent.messages.envelope import seal, sign
 from firmware_agent.messages.topics import Kind, Topic
@@ -119,10 +120,10 @@ class Fleet:
             published = documents.publish(
                 document, twin.published, self.authority.signer, self.now_ms()
             )
-        except KeyError as error:
-            self.note(
-                "device.undocumented", device=device.id, reason=f"no address for SIP by {error}"
-            )
+        except (KeyError, MessageError) as error:
+            is_address = isinstance(error, KeyError)
+            reason = f"no address for SIP by {error}" if is_address else str(error)
+            self.note("device.undocumented", device=device.id, reason=reason)
             return False
         if published is None:
             return False

@@ -36,6 +36,8 @@ SUBSCRIPTIONS: Final = tuple(
 TURN_S: Final = 0.002
 SESSION_S: Final = 86_400
 _FIRST_PAUSE_S: Final = 0.2
+# So that messages of a storm come together: each turn costs a write of the journal.
+REST_S: Final = 0.001
 _LAST_PAUSE_S: Final = 60.0
 _PUBLISHERS: Final = 64
 _REFUSED: Final = 0x80
@@ -180,7 +182,7 @@ class Link:
             self._on_batch_end()
             if not inbox:
                 arrived.clear()
-            await asyncio.sleep(0)
+            await asyncio.sleep(REST_S)
 
     def _take(self, topic: str, payload: object) -> None:
         self.received += 1

@@ -18,6 +18,10 @@ CONTROLLER = "controller"
 _REVOCABLE = frozenset({Step.OFFERED, Step.DOWNLOADING, Step.INSTALLED})
 # Whoever ran the new image, or may do so.
 _TOUCHED = frozenset({Step.REBOOTING, Step.TRIAL, Step.CONFIRMED, Step.LOST})
+# States in which nobody is offered anything any more.
+_ENDS = frozenset(
+    {State.PAUSED, State.ABORTED, State.SUPERSEDED, State.EXPIRED, State.ROLLING_BACK}
+)
 
 
 @dataclass(slots=True)
@@ -171,8 +175,3 @@ def _move(reach: Reach, moves: Moves, event: Event, now: int, why: str = "") -> 
     moves.events.append(event)
     if reach.rollout.state is not State.RUNNING:
         moves.changed += take_back(reach, now) if reach.rollout.state in _ENDS else []
-
-
-_ENDS = frozenset(
-    {State.PAUSED, State.ABORTED, State.SUPERSEDED, State.EXPIRED, State.ROLLING_BACK}
-)

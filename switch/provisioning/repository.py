@@ -9,16 +9,16 @@ Deliberately absent: key rotation and thresholds above one (tuf's own tools do t
 and the way to a device, which is `images`.
 """
 
+import importlib.util
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-import detools
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -42,8 +42,11 @@ from tuf.api.metadata import (
 from tuf.api.serialization.json import JSONSerializer
 
 from firmware_agent.messages.codec import encode, parse
+from firmware_agent.messages.desired import MAX_IMAGE
 from firmware_agent.messages.image import Delta, ImageCustom
 from switch.provisioning.broker_files import write_private
+
+detools: Any = importlib.import_module("detools") if importlib.util.find_spec("detools") else None
 
 ROOT_YEARS: Final = 10
 OFFLINE_DAYS: Final = 400  # targets and models: signed anew at each release, at least once a year
@@ -99,15 +102,20 @@ class Repository:
     def add(
         self, path: Path, model: str, version: str, security_version: int, *, deltas: bool = True
     ) -> Image:
-        """Take an image in; it is offered to nobody before it is signed. RepositoryFault."""
+        """Take an image in; it is offered to nobody before it is signed. RepositoryFault; MessageError for
+        a model or version that devices couldn't read."""
+        custom = ImageCustom(model, version, security_version)
+        parse(ImageCustom, encode(custom))
         content = path.read_bytes()
+        if not 0 < len(content) <= MAX_IMAGE:
+            raise RepositoryFault(f"an image has 1 to {MAX_IMAGE} bytes, this one {len(content)}")
         digest = sha256(content).hexdigest()
         known = self.known.get((model, version))
         if known is not None and known.sha256 != digest:
             raise RepositoryFault(f"{model} {version} is signed already, with another content")
         self._keep(content, digest)
         found = dict(self._deltas(model, content)) if deltas else {}
-        custom = ImageCustom(model, version, security_version, found)
+        custom = replace(custom, deltas=found)
         target = f"{model}/{version}.img"
         staged = self.staged()
         staged[target] = {"sha256": digest, "len": len(content), "custom": encode(custom).decode()}
@@ -178,7 +186,10 @@ class Repository:
             new.replace(path)
 
     def _deltas(self, model: str, content: bytes) -> Iterator[tuple[str, Delta]]:
-        """Patches from the images of the model that are signed, where these are worth it."""
+        """Patches from the images of the model that are signed, where these are worth it. None without
+        detools, which not everybody can build: devices then fetch the whole image."""
+        if detools is None:
+            return
         for image in self.known.values():
             base = self.images / image.sha256
             if image.model != model or not base.exists():

@@ -6,10 +6,14 @@ stage holds is in `stages`, what its devices came to in `gate`, and who decides 
 Deliberately absent: devices, clocks, and what is sent.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
+
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,47}")
+_TIME: Final = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 
 
 class State(StrEnum):
@@ -149,6 +153,13 @@ class Rollout:
     since: int = 0
     why: str = ""
     by: str = ""
+
+    def __post_init__(self) -> None:
+        # Both travel to devices, which refuse a whole document for what they can't read in it.
+        if not _NAME.fullmatch(self.id):
+            raise ValueError("a rollout's name has up to 48 letters, digits, '.', '_' and '-'")
+        if self.window is not None and not all(map(_TIME.fullmatch, self.window)):
+            raise ValueError('a window is written "02:00-05:00"')
 
     @property
     def is_over(self) -> bool:

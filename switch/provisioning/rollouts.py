@@ -198,7 +198,9 @@ class Rollouts:
         progress.online, progress.mos, progress.reboots = twin.online, twin.mos, twin.reboots
         progress.version = twin.version or progress.version
         lines = twin.reported.lines if twin.reported is not None else ()
-        progress.registered = line is None or all(each.registered for each in lines)
+        # Who is away as a whole says nothing of the new image's SIP: a cable, a night, our own restart.
+        is_judged = twin.online and line is not None
+        progress.registered = not is_judged or all(each.registered for each in lines)
 
     # -- the controller ------------------------------------------------------------------------
 

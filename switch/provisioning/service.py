@@ -7,6 +7,7 @@ Deliberately absent: any decision.
 """
 
 import asyncio
+import contextlib
 import secrets
 import ssl
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -202,6 +203,12 @@ class Service:
             url = f"mqtt://{self.broker.address}" if tls is None else f"mqtts://{mqtt.tls}"
             self.admission.place = self._place(url)
         return self.broker.address
+
+    async def await_broker(self, limit_s: float = 2.0) -> None:
+        """Return once the private broker takes connections, or doesn't in time: calls don't need it."""
+        if self.broker is not None:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.broker.wait_ready(), limit_s)
 
     def _users(self) -> dict[str, str]:
         return {self._user: self._hash, **self.fleet.users()}

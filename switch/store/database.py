@@ -74,7 +74,14 @@ def file_identity(path: Path | None) -> FileIdentity | None:
 
 
 def open_for_writing(url: str) -> AsyncEngine:
-    """Return an engine for the writer; nothing is opened yet."""
+    """Return an engine for the writer; nothing is opened yet.
+
+    A new file is the user's alone: it holds hashes that log in, and where people are. SQLite gives the
+    same mode to the files beside it.
+    """
+    path = sqlite_path(url)
+    if path is not None and path.parent.exists() and not path.exists():
+        path.touch(mode=0o600)
     engine = create_async_engine(url, **_connect(url), **_json())
     if engine.dialect.name == "sqlite":
         event.listen(engine.sync_engine, "connect", _prepare_writer)

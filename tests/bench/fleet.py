@@ -90,8 +90,9 @@ def write_config(home: Path, devices: int, codecs: str = '["PCMA", "PCMU"]') -> 
 PORTS = {name: free_port("127.0.0.1") for name in ("5060", "5061", "8080", "1883")}
 
 
-def prepare(home: Path, data: Path, devices: int) -> Path:
-    """Make all of them members, as their claims would have; the file for the players."""
+def prepare(home: Path, data: Path, devices: int, newest: bytes = b"") -> Path:
+    """Make all of them members, as their claims would have; the file for the players. `newest` is the
+    content of the newer image, b"" = any."""
     found = config.load(home)
     exchange = build_exchange(found, {}, NoAnnouncer(), {}, b"k" * 32)
     lives = LineLives(exchange, found.snapshot)
@@ -108,7 +109,7 @@ def prepare(home: Path, data: Path, devices: int) -> Path:
     service = Service(
         plan, exchange, data / "devices", lambda each: ports, lambda: None, lambda n, f: None
     )
-    images = make_images(service, data)
+    images = make_images(service, data, newest)
     seal = X25519PrivateKey.generate()
     public = seal.public_key().public_bytes_raw()
     members = []
@@ -150,12 +151,12 @@ def prepare(home: Path, data: Path, devices: int) -> Path:
     return path
 
 
-def make_images(service: Service, data: Path) -> dict[str, Path]:
+def make_images(service: Service, data: Path, newest: bytes) -> dict[str, Path]:
     """Two signed images, without anything in common: the whole of the newer one is downloaded."""
     made = {}
-    for version in (OLD, NEW):
+    for version, content in ((OLD, b""), (NEW, newest)):
         made[version] = path = data / f"{version}.img"
-        path.write_bytes(os.urandom(IMAGE_BYTES))
+        path.write_bytes(content or os.urandom(IMAGE_BYTES))
         service.repository.add(path, MODEL, version, 1)
         service.repository.sign(data / "keys", datetime.now(UTC), 24)
     return made
@@ -173,6 +174,7 @@ class Players:
                 [
                     *(sys.executable, "-m", "firmware_agent", "fleet", "--file", str(file)),
                     *("--share", f"{number}/{PLAYERS}", "--every", "0.25"),
+                    *("--at-once", "100"),
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -319,8 +321,10 @@ def _trips(switch: Switch, home: Path, devices: int) -> Iterator[tuple[str, bool
 def _storm(switch: Switch, players: Players, devices: int) -> Iterator[tuple[str, bool | None]]:
     os.kill(switch.broker(), signal.SIGKILL)
     until(lambda: players.total("connected") < devices, "the loss is noticed")
-    took = until(lambda: players.total("connected") == devices, "everybody is back")
-    yield f"after a kill of the broker all {devices} are back in {took:.1f} s", None
+    most = until(lambda: players.total("connected") >= 0.99 * devices, "nearly all are back")
+    rest = until(lambda: players.total("connected") == devices, "everybody is back")
+    told = f"after a kill of the broker 99 % of {devices} are back in {most:.1f} s"
+    yield f"{told}, the last in {most + rest:.1f} s", None
 
     def online() -> int:
         return sum(bool(row["online"]) for row in switch.ask("device.list"))

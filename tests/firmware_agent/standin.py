@@ -5,6 +5,7 @@ It keeps what devices said, and lets a test say anything, forged or not.
 
 import asyncio
 import base64
+import contextlib
 import datetime
 import hashlib
 import json
@@ -265,6 +266,7 @@ class Process:
                     "--state", str(directory / "state"),
                     *options,
                 ],
+                stdin=subprocess.PIPE,
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 cwd=Path(__file__).parents[2],
@@ -275,13 +277,26 @@ class Process:
         lines = self.log.read_text().splitlines()
         return [json.loads(each) if each.startswith("{") else {"text": each} for each in lines]
 
+    def hand(self, do: str, **fields: str) -> None:
+        """Lay a hand on it (`--control`)."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps({"do": do, **fields}).encode() + b"\n")
+        self._process.stdin.flush()
+
     def kill(self) -> None:
         self._process.kill()
-        self._process.wait()
+        self._end()
 
     def terminate(self) -> int:
         self._process.terminate()
         return self.wait()
 
     def wait(self) -> int:
+        self._process.wait(10)
+        return self._end()
+
+    def _end(self) -> int:
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.close()
         return self._process.wait(10)

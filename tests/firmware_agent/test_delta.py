@@ -7,6 +7,7 @@ import random
 import detools
 import pytest
 
+from firmware_agent import delta
 from firmware_agent.delta import DeltaError, apply
 from firmware_agent.files import MemoryFiles
 
@@ -57,6 +58,12 @@ def test_result_that_is_not_the_target_is_refused() -> None:
 def test_result_longer_than_announced_is_refused() -> None:
     with pytest.raises(DeltaError, match="announced"):
         run(filled(patch=patch(target=TARGET + b"?" * 100)))
+
+
+def test_without_the_library_there_is_no_delta(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delta, "detools", None)
+    with pytest.raises(DeltaError, match="not installed"):
+        run(filled())
 
 
 def test_damaged_patches_are_refused() -> None:

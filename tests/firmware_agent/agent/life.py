@@ -33,7 +33,7 @@ from firmware_agent.agent.commands import (
 )
 from firmware_agent.agent.inbox import Inbox
 from firmware_agent.agent.kept import STATE_FILE, Kept, desired_file
-from firmware_agent.agent.reports import Start
+from firmware_agent.agent.reports import DESIRED_PATIENCE_S, Start
 from firmware_agent.agent.table import UpdateEvent
 from firmware_agent.files import Files, MemoryFiles
 from firmware_agent.messages.codec import parse
@@ -157,6 +157,8 @@ class Life:
         self.do(lambda: self.agent.on_connected(self.at))
         if self.retained is not None:
             self.receive(Kind.DESIRED, self.retained)
+        elif self.agent.reports.held_until is not None:  # no document came: the report goes out
+            self.pass_time(DESIRED_PATIENCE_S)
 
     def disconnect(self) -> None:
         self.is_connected = False

@@ -40,6 +40,19 @@ def test_applied_document_is_reported_once_with_its_hash(life: Life) -> None:
     assert life.reported.lines[0].location_gen == 1
 
 
+def test_one_report_a_connection_when_the_document_is_retained() -> None:
+    life = Life().boot()
+    raw = life.desire(1)
+    for _ in range(3):
+        before = len(life.documents(Kind.REPORTED))
+        life.disconnect()
+        life.retained = raw
+        life.connect()
+        life.pass_time(5)
+        assert len(life.documents(Kind.REPORTED)) == before + 1
+        assert life.reported.applied_rev == 1
+
+
 def test_new_location_is_acknowledged(life: Life) -> None:
     life.desire(6, lines=(line(location_gen=2),))
     assert life.reported.lines[0].location_gen == 2
@@ -52,6 +65,12 @@ def test_new_secret_is_told_when_it_is_in_use(life: Life) -> None:
     assert not life.reported.lines[0].registered
     life.do(lambda: life.agent.on_line(LINE, True, life.at))
     assert [each.detail["generation"] for each in life.events("secret_generation")] == [1, 2]
+
+
+def test_first_use_of_a_secret_is_told_once_not_at_each_boot(life: Life) -> None:
+    life.boot()
+    assert life.reported.emergency_ready
+    assert len(life.events("secret_generation")) == 1
 
 
 def test_lower_rev_is_a_replay_and_ignored(life: Life) -> None:
@@ -218,7 +237,7 @@ def test_beacon_gives_time_and_an_old_one_asks_for_a_signed_answer() -> None:
     assert life.agent.time.utc(life.at) == TODAY
     life.boot()
     life.beacon(TODAY - 7200)
-    assert life.agent.time.utc(life.at) == TODAY, "time doesn't go back"
+    assert int(life.agent.time.utc(life.at)) == TODAY, "time doesn't go back"
     nonce = life.events("time_wanted")[-1].detail["nonce"]
     life.order(Op.TIME, "t1", exp=0, nonce="other", time=TODAY + 1)
     assert life.documents(Kind.ACK)[-1].result == "refused"

@@ -70,7 +70,7 @@ def test_failed_audio_self_test_rolls_back_at_once(life: Life) -> None:
     life.desire(2, firmware())
     assert life.states[-1] == "ROLLED_BACK"
     assert life.documents(Kind.OTA)[-1].err.msg == "not regained: MQTT, audio"
-    assert life.now == began
+    assert life.now - began < 1
 
 
 def test_never_reboots_in_a_call(life: Life) -> None:

@@ -159,6 +159,18 @@ def test_a_line_that_is_gone_leaves_the_document(house: House, device: FakeDevic
     assert device.desired().lines[0].line == "101"
 
 
+def test_a_document_that_devices_would_refuse_is_never_sent(
+    house: House, device: FakeDevice
+) -> None:
+    before = house.count(Kind.DESIRED)
+    house.fleet.registrar = replace(house.fleet.registrar, domain="no domain at all")
+    house.fleet.settings_changed()
+    assert house.count(Kind.DESIRED) == before
+    told = [each for each in house.events("device.undocumented") if each["device"] == NAME]
+    assert told and "domain" in str(told[0]["reason"])
+    assert device.desired().rev == 1
+
+
 def test_a_line_moves_with_the_files(house: House, device: FakeDevice) -> None:
     twin = house.twin(NAME)
     twin.definition = twin.definition.model_copy(update={"codecs": ("PCMA",)})
@@ -502,6 +514,20 @@ def test_a_device_that_runs_it_already_counts_without_an_update(
     device.version = "1.1.0"
     device.report()
     assert house.service.rollouts.reaches["r-1.1.0"].tally().confirmed == 1
+
+
+def test_a_confirmed_device_that_does_not_register_counts_as_failed_while_it_is_there(
+    house: House, device: FakeDevice, tmp_path: Path
+) -> None:
+    image(house, tmp_path, "1.1.0")
+    roll_out(house, "1.1.0", soak_s=3600.0)
+    device.ota(UpdateState.CONFIRMED, "r-1.1.0", "1.1.0")
+    device.registers = False
+    device.report()
+    reach = house.service.rollouts.reaches["r-1.1.0"]
+    assert reach.tally().failed == 1
+    device.will(device.sid)
+    assert reach.tally().confirmed == 1
 
 
 def test_a_device_on_trial_does_not_count_yet(

@@ -15,6 +15,7 @@ import pytest
 from tuf.api.exceptions import ExpiredMetadataError, RepositoryError, UnsignedMetadataError
 from tuf.ngclient import Updater
 
+from firmware_agent.messages.codec import MessageError
 from switch.provisioning.repository import Repository, RepositoryFault
 
 MODEL, OTHER = "ooma-office", "grandstream"
@@ -183,3 +184,24 @@ def test_it_is_read_back_after_a_restart(repository: Repository, keys: Path) -> 
     again = Repository(repository.metadata.parent)
     assert again.known == repository.known
     assert again.root == repository.root
+
+
+@pytest.mark.parametrize(
+    ("model", "version", "content"),
+    [
+        (MODEL, "newest", b"a"),
+        ("../evil", "1.0.0", b"a"),
+        ("", "1.0.0", b"a"),
+        (MODEL, "1.0.0/../2.0.0", b"a"),
+        (MODEL, "1.0.0", b""),
+    ],
+)
+def test_what_no_device_could_read_is_refused_before_anything_is_kept(
+    repository: Repository, tmp_path: Path, model: str, version: str, content: bytes
+) -> None:
+    path = tmp_path / "image"
+    path.write_bytes(content)
+    with pytest.raises((RepositoryFault, MessageError)):
+        repository.add(path, model, version, 1)
+    assert repository.staged() == {}
+    assert not repository.images.exists()

@@ -1,5 +1,7 @@
 """The table of rollouts: every row, and what stands in none."""
 
+from dataclasses import replace
+
 import pytest
 
 from switch.provisioning import rollout
@@ -50,6 +52,14 @@ def test_a_record_brings_it_back() -> None:
         "r-1", "model", "1.1.0", Limits(stages=(10, 100)), 1, ("dev-1",), ("02:00", "05:00"), 3, 4
     )
     assert rollout.read(made.record()) == made
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"id": "a name"}, {"id": ""}, {"id": "x" * 49}, {"window": ("2", "5")}]
+)
+def test_what_devices_could_not_read(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=r"name|window"):
+        replace(in_state(State.DRAFT), **wrong)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -80,3 +80,16 @@ def test_two_nodes_that_start_at_once_migrate_once(postgresql: Server) -> None:
             await engine.dispose()
 
     run(both())
+
+
+def test_a_new_database_is_nobody_elses(tmp_path: Path) -> None:
+    path = tmp_path / "new.sqlite"
+
+    async def run() -> None:
+        engine = open_for_writing(sqlite_url(path))
+        await migrate(engine)
+        modes = {each.stat().st_mode & 0o777 for each in tmp_path.iterdir()}
+        await engine.dispose()
+        assert modes == {0o600}
+
+    asyncio.run(run())
