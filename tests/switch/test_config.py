@@ -87,7 +87,16 @@ def test_what_the_production_sample_comments_out_is_the_default(tmp_path: Path) 
     )
     commented = re.compile(r"^# ([a-z0-9_]+ = .*|\[[a-z_]+\])$", re.MULTILINE)
     files = ("tls_certificate", "tls_key", "mmdb", "sounds", "ca", "cert", "key")
-    lent = ("nonce_key", "trusted_proxies", "portability_prefixes", "failover_on", "limits", *files)
+    lent = (
+        "url",
+        "node",
+        "nonce_key",
+        "trusted_proxies",
+        "portability_prefixes",
+        "failover_on",
+        "limits",
+        *files,
+    )
     spoken: set[str] = set()
 
     def uncomment(match: re.Match[str]) -> str:
