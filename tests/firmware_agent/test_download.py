@@ -93,6 +93,17 @@ def test_resume_goes_on_at_the_fsynced_offset(scene: Scene) -> None:
     assert f"bytes={2 * FSYNC_EVERY + 999}-" in scene.faults.requests[-1]
 
 
+def test_what_is_marked_outlives_a_power_cut(scene: Scene) -> None:
+    files = CutFiles()
+    scene.faults.cuts = [2 * FSYNC_EVERY + 999]
+    with pytest.raises(InterruptedDownloadError):
+        scene.fetch(files)
+    found = files.after_cut("lost")
+    scene.fetch(found)
+    assert found.read("image") == IMAGE
+    assert f"bytes={2 * FSYNC_EVERY + 999}-" in scene.faults.requests[-1]
+
+
 def test_changed_prefix_starts_over(scene: Scene) -> None:
     files = MemoryFiles()
     scene.faults.cuts = [FSYNC_EVERY + 10]

@@ -83,6 +83,7 @@ class Rig:
         self.port = free_port("127.0.0.1")
         self.tls_port = free_port("127.0.0.1")
         self.http_port = free_port("127.0.0.1")
+        self.mqtt_port = free_port("127.0.0.1")
         self.carrier_ports = (free_port("127.0.1.1"), free_port("127.0.1.1"))
         self.address = f"127.0.0.1:{self.port}"
         self.tls_address = f"127.0.0.1:{self.tls_port}"
@@ -117,6 +118,8 @@ class Rig:
             (r"(?m)^port = 5071", f"port = {second}"),
             (r'(?m)^dialplan = "\.\./\.\.', f'dialplan = "{ROOT}'),
             (r"(?m)^\[sip\]", f"[sip]\nring_timeout_s = {RING_TIMEOUT_S}"),
+            # Its own: the usual one may be somebody else's by the time the switch is started again.
+            (r"(?m)^\[http\]", f'[mqtt]\nlisten = "127.0.0.1:{self.mqtt_port}"\n\n[http]'),
         )
         for pattern, replacement in changes:
             text, count = re.subn(pattern, replacement, text)
