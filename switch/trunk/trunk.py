@@ -5,7 +5,7 @@ perhaps a registration. One that is down goes last for emergency calls, never aw
 is left out. A request is recognised by address, port and transport, by the name in a TLS certificate,
 or by the Contact of our registration: never by the address alone, which phones may share.
 
-Deliberately absent: DNS and sockets, which are transports' business.
+Deliberately absent: DNS and sockets.
 """
 
 import random
@@ -40,8 +40,7 @@ class Reach:
     """How a carrier is found and recognised beyond one address.
 
     `uri` is what the DNS is asked for ("" = the address is a literal); `certificate_name` the DNS
-    name in its certificate, in lower case; `account` what we register there.
-    """
+    name in its certificate, in lower case; `account` what we register there."""
 
     uri: str = ""
     certificate_name: str = ""

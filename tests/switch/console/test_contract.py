@@ -1,129 +1,16 @@
 """Changes of a line's contract: what the terms allow on which day, and what the customer is told."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from functools import cache
-from pathlib import Path
-from typing import Any
 
-import orjson
 import pytest
 
 from policy.model import LineState
 from policy.rio import Rio
 from policy.transitions import Wait
-from switch import config
-from switch.app import build_exchange
-from switch.call.exchange import NoAnnouncer
-from switch.clock import boottime
-from switch.console.accounts import Accounts
 from switch.console.commands import CommandRefused
-from switch.console.contract import Contract
-from switch.console.contract_acts import Acts
-from switch.console.line_life import LineLives
-from switch.terms.contracts import Contracts
 from switch.terms.days import effective_on
-from switch.terms.settings import ContractSettings
-
-DEMO = Path(__file__).parents[3] / "configs" / "demo"
-TEXT = "ab" * 32
-
-
-@cache
-def demo() -> config.Configuration:
-    return config.load(DEMO)
-
-
-class Rows:
-    """No database."""
-
-    async def steps(self, line: str | None = None) -> list[dict[str, Any]]:
-        raise NotImplementedError
-
-
-class Desk:
-    """The contract's use cases on a day of choice."""
-
-    def __init__(self, day: date = date(2026, 5, 11)) -> None:
-        self.exchange = build_exchange(demo(), {}, NoAnnouncer(), {}, b"a key of 16 bytes")
-        self.performed = 0
-        self.kept: list[Mapping[str, Any]] = []
-        self.begin()
-        self.go_to(day)
-
-    def begin(self) -> None:
-        self.lives = LineLives(self.exchange, demo().snapshot)
-        self.contracts = Contracts(self.exchange.outbox)
-        acts = Acts(self.exchange, self.lives, self.contracts, self.perform, ContractSettings)
-        self.acts = acts
-        self.asked: list[tuple[str, str]] = []
-        self.contract = Contract(
-            self.exchange, acts, Rows(), lambda line, why: self.asked.append((line, why))
-        )
-        self.accounts = Accounts(self.exchange, acts, self.contract)
-
-    def go_to(self, day: date) -> None:
-        """Noon of a day; what is due by then happens."""
-        at = datetime(day.year, day.month, day.day, 12, tzinfo=UTC).timestamp()
-        self.exchange.wall = lambda now: at + now - boottime()
-        self.contract.meet_days()
-
-    def restart(self) -> None:
-        """A new process, with what the journal had."""
-        self.keep()
-        self.exchange = build_exchange(demo(), {}, NoAnnouncer(), {}, b"a key of 16 bytes")
-        self.begin()
-        self.lives.restore(self.kept)
-        self.contracts.restore([*self.kept, *reversed(self.kept)])
-        self.lives.follow(self.contracts.files())
-
-    def keep(self) -> None:
-        self.kept += map(orjson.loads, self.exchange.outbox.journal)
-        self.exchange.outbox.clear()
-
-    def perform(self) -> None:
-        self.performed += 1
-
-    def do(self, command: str, line: str = "101", **args: object) -> dict[str, Any]:
-        done = self.contract.table()[f"line.{command}"]({"line": line, "by": "claire", **args})
-        assert isinstance(done, dict)
-        return done
-
-    def refused(self, command: str, line: str = "101", **args: object) -> str:
-        before = self.exchange.facts
-        owed, journal = len(self.notices), len(self.exchange.outbox.journal)
-        with pytest.raises(CommandRefused) as refusal:
-            self.do(command, line, **args)
-        assert self.exchange.facts is before
-        assert len(self.notices) == owed
-        assert len(self.exchange.outbox.journal) == journal
-        return f"{refusal.value.slug}: {refusal.value.message}"
-
-    def state(self, line: str = "101") -> LineState:
-        return self.exchange.facts.lines[line].state
-
-    def accept(self) -> None:
-        args = {"account": "demo", "version": "2017-04-01", "hash": TEXT, "by": "M. Durand"}
-        self.accounts.accept({**args, "source": "192.0.2.7"})
-
-    def give_mail(self, email: str = "compta@example.test") -> None:
-        facts = self.exchange.facts
-        account = facts.accounts["demo"].model_copy(update={"email": email})
-        self.exchange.facts = replace(facts, accounts={"demo": account})
-
-    @property
-    def notices(self) -> list[dict[str, Any]]:
-        return [fields for name, fields in self.exchange.outbox.events if name == "notice.due"]
-
-    @property
-    def kinds(self) -> list[str]:
-        return [notice["kind"] for notice in self.notices]
-
-    @property
-    def steps(self) -> list[dict[str, Any]]:
-        records = map(orjson.loads, self.exchange.outbox.journal)
-        return [record for record in records if record["k"] == "contract"]
+from tests.switch.console.contract_desk import TEXT, Desk, demo
 
 
 @pytest.mark.parametrize("ground", [f"2(k)({letter})" for letter in "abcdef"])
