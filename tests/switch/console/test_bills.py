@@ -15,7 +15,7 @@ from switch.console.bills import Bills
 from switch.console.commands import CommandRefused
 from switch.usage.cdr import Cdr
 from switch.usage.rating import Pulse, Tariff
-from tests.switch.console.test_contract import DEMO
+from tests.switch.console.contract_desk import DEMO
 
 TARIFFS = {
     NumberClass.NATIONAL: Tariff(Pulse.parse("60/60"), Decimal("0.02")),

@@ -15,7 +15,7 @@ from switch.console.commands import CommandRefused
 from switch.console.disclosure_desk import DisclosureDesk
 from switch.terms.disclosures import Disclosures
 from switch.usage.cdr import Cdr
-from tests.switch.console.test_contract import DEMO
+from tests.switch.console.contract_desk import DEMO
 
 ASKED = {
     "line": "101",

@@ -10,7 +10,7 @@ from switch.call.exchange import NoAnnouncer
 from switch.call.record import calendar_of
 from switch.clock import boottime
 from switch.console.usage_import import UsageImport, moment
-from tests.switch.console.test_contract import DEMO
+from tests.switch.console.contract_desk import DEMO
 
 NOW = 1_790_000_000_000
 HOUR = 3_600_000
