@@ -45,6 +45,7 @@ $(STAMP_TEST): $(STAMP)
 $(STAMP_BENCH): $(STAMP)
 	@.ci/packages bench
 	@.ci/venv bench $@
+	@rm -rf .venv/lib/python*/site-packages/tests  # sippy installs its own, which would hide ours
 
 run: $(STAMP)
 	@exec $(BIN)/vigie run --config '$(CONFIG)' --data '$(DATA)' $(ARGS)
