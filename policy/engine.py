@@ -36,7 +36,7 @@ from policy.numbering import Classified, NumberingPlan
 NO_EVIDENCE = Evidence(EvidenceLevel.E3, ())
 PSAP_CALLBACK = "psap-callback"  # RFC 7090 §3
 
-# POLICY S5: free for the caller, so outside the line's minutes.
+# Free for the caller, so outside the line's minutes.
 EXEMPT = {
     NumberClass.SOCIAL: "free",
     NumberClass.SPECIAL_FREE: "free",

@@ -46,7 +46,7 @@ def plan_of(exchange: Exchange, line: str | None) -> str | None:
 
 class MeteredLeg:
     """One leg in the CDR. `trunk` names a far end that is a carrier, `line` whose minutes it is: the
-    far end, or the line on whose behalf the leg was opened. `plan` is the line's at the answer (S16).
+    far end, or the line on whose behalf the leg was opened. `plan` is the line's at the answer.
     """
 
     __slots__ = (
@@ -135,7 +135,7 @@ class CallRecord:
         self.estimated = False  # the end is the last sign of life, not a BYE
         self.is_fax = False
         self.forwarded_by: str | None = None  # the line that had the second leg opened
-        # UTC minus boottime at the answer: a step of the wall clock later moves no instant (S7).
+        # UTC minus boottime at the answer: a step of the wall clock later moves no instant.
         self.offset_ms: int | None = None
         self.verdict = ""
         self.has_left = False  # an emergency INVITE is on a trunk
@@ -201,7 +201,7 @@ class CallRecord:
         trunk = target.label if target.kind is TargetKind.TRUNK else None
         direction: Direction = "inbound" if called else "outbound"
         if target.on_behalf_of:
-            # Forwarded: the line left the call, and pays for the leg that goes on (S3).
+            # Forwarded: the line left the call, and pays for the leg that goes on.
             self.forwarded_by = called = target.on_behalf_of
             direction = "outbound"
         self.legs.append(
@@ -236,7 +236,7 @@ class CallRecord:
         bodies = [leg.in_body for leg in (call.caller, call.callee) if leg is not None]
         if len(bodies) == 2 and bodies[0] is not None and bodies[1] is not None:
             self.agreed(bodies[0].content, bodies[1].content)  # also from the first offer on
-        # Without the caller's ACK there was no call: nothing counts (S2).
+        # Without the caller's ACK there was no call: nothing counts.
         never_acked = call.caller is not None and not call.caller.has_acked
         for metered in self.legs:
             if metered.line is None:

@@ -206,7 +206,7 @@ def on_disconnect(call: "Call", leg: Leg, event: Disconnect, now: float) -> None
 
 
 def on_lost(call: "Call", leg: Leg, event: Lost, now: float) -> None:
-    """One side is gone without BYE: the call ended when it last gave a sign of life (S14)."""
+    """One side is gone without BYE: the call ended when it last gave a sign of life."""
     other = call.other_leg(leg)
     if other is not None:
         other.disconnect(event.slug, now)

@@ -1,4 +1,4 @@
-"""The use cases behind `vigie usage`: what a line used, and corrections of it (S17)."""
+"""The use cases behind `vigie usage`: what a line used, and corrections of it."""
 
 import secrets
 from typing import Final

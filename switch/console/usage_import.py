@@ -1,7 +1,7 @@
 """The use case behind `vigie usage import`: calls that another system counted in the running cycle.
 
 For a customer who moves here in mid-cycle, or calls that went another way. What the calls of a line came to
-in its present cycle becomes one correction (S17): never a change of what was counted, and the same rows
+in its present cycle becomes one correction: never a change of what was counted, and the same rows
 twice count once. A row that can't be right (it ends before it begins, lies in the future, names no line) is
 put aside with its reason and counts nothing. Thresholds that the sum reaches are told, ascending.
 """

@@ -1,4 +1,4 @@
-"""A correction of a line's minutes (S17): one more entry that adds to the sum, never a change of one.
+"""A correction of a line's minutes: one more entry that adds to the sum, never a change of one.
 
 It may be negative. A threshold that was announced stays announced, and isn't announced again in the
 cycle, whatever corrections do to the sum.

@@ -1,4 +1,4 @@
-"""When did a call end that nobody hung up (S14)? At its last sign of life, in the customer's favour.
+"""When did a call end that nobody hung up? At its last sign of life, in the customer's favour.
 
 The media relay's last packet is the truth and exact. Without it, what is left is what was heard of the
 peer in its dialog, or, over a crash, the node's heartbeat: the call lived at least until then, and that

@@ -26,7 +26,7 @@ from switch.usage.reading import Reading
 
 DEFAULT_THRESHOLD_MS: Final = 5_000 * 60_000
 
-# S7: a wall clock that moved by more than this against boottime was set; less is NTP at work.
+# A wall clock that moved by more than this against boottime was set; less is NTP at work.
 CLOCK_STEP_MS: Final = 1_000
 
 
