@@ -148,10 +148,6 @@ class PlayedDevice:
         if self._connection is not None:
             self._connection.ping()
 
-    def unplug(self) -> None:
-        """The power goes: no goodbye."""
-        self._end("unplugged", abruptly=True)
-
     def stop(self) -> None:
         """For good."""
         self._is_stopped = True
@@ -222,13 +218,13 @@ class PlayedDevice:
         if self._driver is not None:
             self._driver.tell(outcome)
 
-    def _end(self, reason: str, abruptly: bool = False) -> None:
+    def _end(self, reason: str) -> None:
         driver, self._driver = self._driver, None
         if driver is not None:
             driver.stop()
         connection, self._connection = self._connection, None
         if connection is not None:
-            connection.close(reason, abruptly)
+            connection.close(reason)
 
 
 Make = Callable[[Card], PlayedDevice]
