@@ -42,18 +42,19 @@ def run(config: Path, data: Path) -> int:
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 2
-    data.mkdir(parents=True, exist_ok=True)
     pipe = Pipe()
     level = logging.getLevelNamesMapping()[found.settings.log.level.upper()]
     log.configure(level=level, stream=pipe)
     try:
+        data.mkdir(parents=True, exist_ok=True)
         return asyncio.run(_serve(found, data, pipe))
     except JournalInUseError:
         print(f"another switch runs with the data directory {data}", file=sys.stderr)
     except carrier_process.CarrierFailed as error:
         print(error, file=sys.stderr)
     except OSError as error:
-        print(error.strerror or error, file=sys.stderr)
+        where = f"{error.filename}: " if error.filename is not None else ""
+        print(f"{where}{error.strerror or error}", file=sys.stderr)
     return 1
 
 

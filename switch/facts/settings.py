@@ -82,7 +82,7 @@ class AccountSettings(Section):
 
     id: Identifier
     name: str
-    email: str = ""
+    email: MailAddress = ""
     time_zone: Annotated[str, AfterValidator(_zone)] = "Europe/Paris"
     activation_requested: date
 
