@@ -6,11 +6,11 @@ from pathlib import Path
 
 from policy.model import LineState
 from switch.console.commands import Args, CommandRefused, UseCase
+from switch.console.device_log import log
 from switch.provisioning import factory
 from switch.provisioning.device import Event, NotAllowedError
 from switch.provisioning.devices import Twin
 from switch.provisioning.service import Service
-from switch.store.read import StoreUnavailableError
 from switch.store.read_devices import DeviceReader
 
 
@@ -162,18 +162,6 @@ class DeviceDesk:
             change()
         except NotAllowedError as error:
             raise CommandRefused("not_allowed", str(error)) from None
-
-
-def log(reader: DeviceReader) -> UseCase:
-    """`device.log` by the database alone."""
-
-    async def tell(args: Args) -> object:
-        try:
-            return await reader.story(str(args["device"]))
-        except StoreUnavailableError as error:
-            raise CommandRefused("store_unavailable", str(error)) from None
-
-    return tell
 
 
 def existing(path: object) -> Path:
