@@ -11,7 +11,7 @@ from switch.console.commands import CommandRefused
 from switch.console.use_cases import UseCases
 from switch.store.database import sqlite_url
 from switch.store.read import Reader
-from tests.flows.actors import World, established
+from tests.flows.actors import World, established, sdp
 
 
 @pytest.fixture
@@ -36,6 +36,15 @@ def test_a_call_between_two_lines(world: World, ask) -> None:
     caller, callee = ask("call.show", call_id=call["call_id"])["legs"]
     assert (caller["line"], callee["line"]) == ("101", "102")
     assert callee["contact"].startswith("sip:102@127.0.0.1:")
+
+
+def test_a_call_that_hears_an_announcement(world: World, ask) -> None:
+    """It isn't ringing anywhere, however early its media is."""
+    caller = world.phone("105").call("0145678901")
+    worker = world.speaker()
+    worker.called().answer(183, body=sdp("words"))
+    caller.expect(183)
+    assert [call["state"] for call in ask("call.list")] == ["announcement"]
 
 
 def test_a_call_to_a_carrier(world: World, ask) -> None:
