@@ -40,8 +40,8 @@ def test_a_call_between_two_lines(world: World, ask) -> None:
 
 def test_a_call_that_hears_an_announcement(world: World, ask) -> None:
     """It isn't ringing anywhere, however early its media is."""
-    caller = world.phone("105").call("0145678901")
-    worker = world.speaker()
+    phone, worker = world.phone("105"), world.speaker()
+    caller = phone.call("0145678901")
     worker.called().answer(183, body=sdp("words"))
     caller.expect(183)
     assert [call["state"] for call in ask("call.list")] == ["announcement"]
