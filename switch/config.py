@@ -162,14 +162,18 @@ class Configuration:
         return Timings(t1=sip.t1_s, t2=sip.t2_s, t4=sip.t4_s)
 
     def origins(self, line: str) -> dict[str, str]:
-        """Where each value of a line is written: "file:line" by key."""
+        """Where each value of a line is written: "file:line" by key, or "default"."""
         entries = [entry.id for entry in self.settings.lines]
         if line not in entries:
             return {}
         position = entries.index(line)
+        written: dict[str | int, int] = {}
+        for key, number in self.document.lines.items():
+            if key[:2] == ("line", position) and len(key) > 2:  # [line.caps.premium] is caps, too
+                written.setdefault(key[2], number)
         return {
-            key: f"{self.path.name}:{self.document.line_of(('line', position, key))}"
-            for key in LineSettings.model_fields
+            name: f"{self.path.name}:{written[name]}" if name in written else "default"
+            for name in LineSettings.model_fields
         }
 
     def snapshot(self, overrides: Mapping[str, LineLife]) -> Snapshot:
