@@ -52,7 +52,7 @@ def test_utc_ms(text: str, ms: int) -> None:
 
 
 def test_a_moment_that_is_none_is_told_to_people() -> None:
-    with pytest.raises(ValueError, match="^soon: neither UTC milliseconds nor ISO 8601$"):
+    with pytest.raises(ValueError, match=r"^soon: neither UTC milliseconds nor ISO 8601$"):
         utc_ms("soon")
 
 
