@@ -2,6 +2,8 @@
 
 import pytest
 
+from policy.model import LineState
+from switch.console.line_life import LineLives
 from tests.flows.actors import World, hang_up, sdp
 from tests.flows.ways_out import refuse
 
@@ -190,3 +192,82 @@ def test_an_emergency_call_in_set_up_survives_no_restart_but_says_so(world: Worl
     c.expect("ACK")
     assert len(world.records("audit")) == 1
     world.assert_idle()
+
+
+# -- the contract ends, or the hardware is stolen, while the warning is heard ----------------------
+
+
+def becomes(world: World, state: LineState) -> None:
+    """The operator's command, while the call is there: bindings end with it."""
+    lives = LineLives(world.exchange, world.found.snapshot)
+    lives.change("101", state, "2(l)", "operator", 0)
+    world.pump()
+
+
+@pytest.mark.parametrize("is_answered", [False, True])
+def test_key_1_of_a_line_whose_contract_ended_meanwhile_reaches_nobody(
+    world: World, is_answered: bool
+) -> None:
+    a, c, speaker = world.phone("101", "127.0.2.1"), world.carrier(1), world.speaker()
+    caller = a.call("18", body=b"" if is_answered else None)
+    words = speaker.called()
+    words.answer(200 if is_answered else 183, body=sdp("words"))
+    caller.expect(200 if is_answered else 183)
+    becomes(world, LineState.TERMINATED)
+    if is_answered:
+        caller.ack(sdp("101"))
+        words.expect("ACK")
+        words.send("BYE", ("X-Vigie-Key", "1"))
+        refusal = caller.expect("BYE")
+        a.reply(refusal, 200)
+    else:
+        words.answer(380, ("X-Vigie-Key", "1"))
+        refusal = caller.fails(403)
+    assert 'text="terminated"' in refusal.get("Reason")
+    c.silent()
+    (audit,) = world.records("audit")
+    assert (audit["verdict"], audit["override"]) == ("unauthenticated", False)
+    world.assert_idle()
+
+
+def test_nor_does_it_when_the_words_of_such_a_line_are_lost(world: World) -> None:
+    """Without the warning a block that rests on the address would connect."""
+    a, c, speaker = world.phone("101", "127.0.2.1"), world.carrier(1), world.speaker()
+    caller = a.call("18")
+    words = speaker.called()
+    becomes(world, LineState.TERMINATED)
+    words.answer(503)
+    assert 'text="terminated"' in caller.fails(403).get("Reason")
+    c.silent()
+
+
+def test_114_of_such_a_line_ends_with_its_words(world: World) -> None:
+    a, c, speaker = world.phone("101"), world.carrier(1), world.speaker()
+    caller = a.call("114")
+    words = speaker.called()
+    becomes(world, LineState.TERMINATED)
+    words.answer(380)
+    assert 'text="terminated"' in caller.fails(403).get("Reason")
+    c.silent()
+
+
+def test_a_phone_that_is_reported_stolen_meanwhile_goes_on(world: World) -> None:
+    """A live emergency call is never cut; a new one is refused."""
+    a, c, speaker = world.phone("101", "127.0.2.1"), world.carrier(1), world.speaker()
+    caller = a.call("18")
+    words = speaker.called()
+    words.answer(183, body=sdp("words"))
+    caller.expect(183)
+    becomes(world, LineState.STOLEN)
+    words.answer(380, ("X-Vigie-Key", "1"))
+    callee = c.called()
+    callee.answer(200, body=sdp("psap"))
+    callee.expect("ACK")
+    caller.expect(200)
+    caller.ack()
+    assert a.register().status == 403
+    again = a.call("18")
+    again.fails(403)
+    c.silent()
+    hang_up(caller, callee)
+    assert [audit["verdict"] for audit in world.records("audit")] == ["stolen", "override_connected"]
