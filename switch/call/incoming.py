@@ -262,18 +262,16 @@ def _call_request(
     now: float,
 ) -> CallRequest:
     """What the policy is asked."""
-    at = exchange.wall(now)
-    warned = exchange.warned.get(line) if line else None
     return CallRequest(
         dialled=dialled,
         line=line,
         source_ip=origin.remote[0],
-        at=at,
+        at=exchange.wall(now),
         trunk=trunk.carrier.id if trunk else None,
         trunk_trusted=trunk.carrier.trusted if trunk else False,
         caller=asserted.number if asserted else "",
         priority=invite.get("Priority") or "" if trunk else "",
-        warned_at=None if warned is None else at - (now - warned),
+        warned_at=exchange.unheard.of(line) if line else None,
     )
 
 
@@ -334,7 +332,7 @@ def _try_targets(exchange: Exchange, call: Call, leg: CallerLeg, now: float) -> 
         elif decision.action is Action.BLOCK:
             decision = call.decision = without_warning(decision)
             if decision.action is Action.BLOCK and call.request.line is not None:
-                exchange.warned[call.request.line] = now
+                exchange.unheard.note(call.request.line, call.request.at)
     if decision.action is Action.CONNECT or (decision.override_key and groups):
         groups += destination_groups(
             exchange, decision, call.request.line, call.id, call.request.at, now

@@ -1,9 +1,12 @@
 """The abroad warning in an answered call, and what follows a refused emergency call."""
 
+import orjson
 import pytest
 
 from policy.model import LineState
+from switch.call.registered_from import declared
 from switch.console.line_life import LineLives
+from switch.facts.whereabouts import Declaration
 from tests.flows.actors import World, hang_up, sdp
 from tests.flows.ways_out import refuse
 
@@ -98,7 +101,7 @@ def test_the_last_words_are_heard_in_an_answered_call_too(world: World, is_spoke
 def test_a_redial_within_a_minute_of_an_unheard_block_connects(world: World) -> None:
     """The device itself says abroad and nobody can speak: 403 at once; dialled again, it connects."""
     a, c = world.phone("101", "127.0.2.1"), world.carrier(1)
-    world.exchange.warned["101"] = world.now - 30
+    world.exchange.unheard.note("101", world.exchange.wall(world.now - 30))
     caller = a.call("18")
     callee = c.called()
     callee.answer(200, body=sdp("psap"))
@@ -109,9 +112,44 @@ def test_a_redial_within_a_minute_of_an_unheard_block_connects(world: World) -> 
     assert world.speakers.asked == []
 
 
+@pytest.mark.parametrize("is_lost", ["no worker", "worker lost"])
+def test_so_it_does_after_a_kill_in_between(world: World, is_lost: str) -> None:
+    """The block is in the journal before its 403 leaves."""
+    a, speaker = world.phone("101", "127.0.2.1"), world.speaker()
+    line = world.exchange.facts.lines["101"]
+    declared(world.exchange, line, Declaration("DE", world.now), world.now)
+    if is_lost == "no worker":
+        world.speakers.free = 0
+    caller = a.call("18")
+    if is_lost == "worker lost":
+        speaker.called().answer(503)
+    caller.fails(403)
+    world = world.restarted()
+    c = world.carrier(1)
+    a.inbox.clear()  # how the first call ended is said once more
+    a.call("18")
+    c.called().answer(200, body=sdp("psap"))
+    assert a.got == [200]
+    assert world.speakers.asked == []
+    again = World(world.found, world.now)
+    again.exchange.unheard.restore(
+        map(orjson.loads, world.exchange.unheard.records()), again.exchange.wall(again.now)
+    )
+    assert again.exchange.unheard.of("101") == world.exchange.unheard.of("101") is not None
+
+
+def test_after_a_minute_of_being_down_it_does_not(world: World) -> None:
+    a = world.phone("101", "127.0.2.1")
+    world.exchange.unheard.note("101", world.exchange.wall(world.now))
+    world.pump()
+    world = world.restarted(after=61.0)
+    a.call("18")
+    assert world.speakers.asked == ["abroad"]
+
+
 def test_a_redial_later_is_warned_again(world: World) -> None:
     a, c = world.phone("101", "127.0.2.1"), world.carrier(1)
-    world.exchange.warned["101"] = world.now - 61
+    world.exchange.unheard.note("101", world.exchange.wall(world.now - 61))
     a.call("18")
     c.silent()
     assert world.speakers.asked == ["abroad"]
