@@ -7,7 +7,7 @@ from policy.model import LineState
 from switch.call.registered_from import declared
 from switch.console.line_life import LineLives
 from switch.facts.whereabouts import Declaration
-from tests.flows.actors import World, hang_up, sdp
+from tests.flows.actors import World, established, hang_up, sdp
 from tests.flows.ways_out import refuse
 
 
@@ -309,3 +309,31 @@ def test_a_phone_that_is_reported_stolen_meanwhile_goes_on(world: World) -> None
     c.silent()
     hang_up(caller, callee)
     assert [audit["verdict"] for audit in world.records("audit")] == ["stolen", "override_connected"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "said", "content_type", "body"),
+    [
+        ("application/dtmf", b"1\r\n", "application/dtmf-relay", b"Signal=1\r\nDuration=160\r\n"),
+        ("application/dtmf", b"hello", "application/dtmf", b"hello"),
+        ("application/dtmf-relay", b"Signal=1", "application/dtmf-relay", b"Signal=1"),
+    ],
+)
+def test_a_key_by_info_is_said_as_the_worker_reads_it(
+    world: World, kind: str, said: bytes, content_type: str, body: bytes
+) -> None:
+    a, speaker = world.phone("101", "127.0.2.1"), world.speaker()
+    caller = a.call("18")
+    words = speaker.called()
+    words.answer(183, body=sdp("words"))
+    caller.expect(183)
+    caller.send("INFO", body=said, content_type=kind)
+    info = words.expect("INFO")
+    assert (info.content_type, info.body) == (content_type, body)
+
+
+def test_between_phones_a_key_crosses_as_it_was_said(world: World) -> None:
+    a, b = world.phone("101"), world.phone("102")
+    caller, callee = established(a, b, "102")
+    caller.send("INFO", body=b"1", content_type="application/dtmf")
+    assert callee.expect("INFO").content_type == "application/dtmf"
