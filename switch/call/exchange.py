@@ -104,6 +104,7 @@ class Exchange:
     draw: Callable[[], float]
     calendar: Callable[[AccountSettings], Calendar]
     boot_id: str = ""
+    is_connecting: Callable[[Flow], bool] = lambda _: False  # its connection is still being opened
     psap: PsapTable = NO_TABLE  # swapped whole by an import (console/psap_routes.py)
     received_at: float = 0.0  # boottime at which the message in hand was received
     legs: dict[str, "Leg"] = field(default_factory=dict)

@@ -254,7 +254,9 @@ def test_it_can_be_cancelled(world: World) -> None:
     carrier.called().answer(180)
     phone.expect(180)
     head = data.partition(b"\r\n\r\n")[0].replace(b"INVITE", b"CANCEL")
-    world.deliver(re.sub(rb"\r\n(no colon here|Content-[^\r]*)", b"", head) + b"\r\n\r\n", phone.flow)
+    world.deliver(
+        re.sub(rb"\r\n(no colon here|Content-[^\r]*)", b"", head) + b"\r\n\r\n", phone.flow
+    )
     assert answers(phone) == [200, 487]
     carrier.expect("CANCEL")
 
@@ -377,7 +379,9 @@ def edited(data: bytes, edits: list[tuple[str, str, str]], body: bytes) -> bytes
     return b"\r\n".join(lines) + b"\r\n\r\n" + body
 
 
-def leaves(found: config.Configuration, number: str, edits: list[tuple[str, str, str]], body: bytes) -> None:
+def leaves(
+    found: config.Configuration, number: str, edits: list[tuple[str, str, str]], body: bytes
+) -> None:
     world = World(found)
     phone = world.phone("101", port=21_000)
     carriers = [world.carrier(1), world.carrier(1, "TCP"), world.carrier(2)]

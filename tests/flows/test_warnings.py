@@ -308,7 +308,10 @@ def test_a_phone_that_is_reported_stolen_meanwhile_goes_on(world: World) -> None
     again.fails(403)
     c.silent()
     hang_up(caller, callee)
-    assert [audit["verdict"] for audit in world.records("audit")] == ["stolen", "override_connected"]
+    assert [audit["verdict"] for audit in world.records("audit")] == [
+        "stolen",
+        "override_connected",
+    ]
 
 
 @pytest.mark.parametrize(
