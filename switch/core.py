@@ -150,10 +150,8 @@ class Core:
             leg = exchange.legs.get(to_tag)
             if leg is not None:
                 leg.on_request(tx, request, now, exchange.received_at)
-            elif method == "REGISTER":
-                self._register(tx, request, flow, now)
-            elif not self._is_mended(tx, request, "a tag of no dialog", flow, now):
-                self._reply(tx, request, 481, now)
+            else:
+                self._of_no_dialog(tx, request, flow, now)
             return
         if method != "REGISTER":  # the registrar reads what it needs, twice a minute per phone
             check_values(request)
@@ -169,6 +167,15 @@ class Core:
             self._reply(tx, request, 405, now, [("Allow", ALLOW)])
         else:
             self._reply(tx, request, 501, now, [("Allow", ALLOW)])
+
+    def _of_no_dialog(
+        self, tx: ServerTransaction, request: Request, flow: Flow, now: float
+    ) -> None:
+        """A To tag that isn't ours (§12.2.2): only phones that register have a reason to keep one."""
+        if request.method == "REGISTER":
+            self._register(tx, request, flow, now)
+        elif not self._is_mended(tx, request, "a tag of no dialog", flow, now):
+            self._reply(tx, request, 481, now)
 
     def _is_beyond_us(self, tx: ServerTransaction, request: Request, now: float) -> bool:
         """Whether it requires an extension that we don't have. A new INVITE is told so by `incoming`; a

@@ -86,7 +86,7 @@ async def go_on(
     exchange.meters.restored()
     _load_totals(exchange, known, now, utc)
     exchange.callbacks.restore(records, utc)
-    exchange.unheard.restore(records, utc)
+    exchange.unheard.restore(records, now, utc)
     kept.ledger.restore(records, known.notices)
     kept.ladders.restore([*known.cases, *records])
     resume(exchange, now)

@@ -212,5 +212,5 @@ def _block_unheard(call: "Call", now: float) -> None:
         return
     decision = call.decision
     if line is not None and decision.action is Action.BLOCK:
-        exchange.unheard.note(line, exchange.wall(now))
+        exchange.unheard.note(line, now, exchange.wall(now))
     call.finish(decision.reason, ENDINGS[decision.reason].status, now)

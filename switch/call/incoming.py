@@ -74,11 +74,10 @@ def receive_invite(
         elif not invite.has("Contact"):
             raise Refused(400, "bad_request")  # §8.1.1.8
         line = None if trunk else identify(exchange, invite, origin, now, is_emergency)
-        hops = hops_left(exchange, invite, line, is_emergency)
         if not is_emergency:  # 420 and 415 are for who can choose
             _check_extensions(invite)
             _check_body(invite)
-        _open(exchange, tx, invite, origin, line, trunk, dialled, hops, now)
+        _open(exchange, tx, invite, origin, line, trunk, dialled, now)
     except Refused as refusal:
         fields = refusal.headers
         if refusal.slug:
@@ -215,7 +214,6 @@ def _open(
     line: str | None,
     trunk: Trunk | None,
     dialled: str,
-    hops: int,
     now: float,
 ) -> None:
     """Decide, and start the call."""
@@ -229,6 +227,7 @@ def _open(
     seen = exchange.sightings.of(line)
     facts = exchange.facts.policy_facts(line, request.source_ip, now, seen)
     decision = decide(request, facts, exchange.rules)
+    hops = hops_left(exchange, invite, line, decision.number_class in EMERGENCY)
     _check_load(exchange, trunk, decision)
     _check_channels(exchange, line, trunk, decision)
     identity = asserted or Caller(
@@ -262,16 +261,18 @@ def _call_request(
     now: float,
 ) -> CallRequest:
     """What the policy is asked."""
+    at = exchange.wall(now)
+    unheard_s = exchange.unheard.age_s(line, now) if line else None
     return CallRequest(
         dialled=dialled,
         line=line,
         source_ip=origin.remote[0],
-        at=exchange.wall(now),
+        at=at,
         trunk=trunk.carrier.id if trunk else None,
         trunk_trusted=trunk.carrier.trusted if trunk else False,
         caller=asserted.number if asserted else "",
         priority=invite.get("Priority") or "" if trunk else "",
-        warned_at=exchange.unheard.of(line) if line else None,
+        warned_at=None if unheard_s is None else at - unheard_s,
     )
 
 
@@ -332,7 +333,7 @@ def _try_targets(exchange: Exchange, call: Call, leg: CallerLeg, now: float) -> 
         elif decision.action is Action.BLOCK:
             decision = call.decision = without_warning(decision)
             if decision.action is Action.BLOCK and call.request.line is not None:
-                exchange.unheard.note(call.request.line, call.request.at)
+                exchange.unheard.note(call.request.line, now, call.request.at)
     if decision.action is Action.CONNECT or (decision.override_key and groups):
         groups += destination_groups(
             exchange, decision, call.request.line, call.id, call.request.at, now

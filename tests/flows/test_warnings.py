@@ -101,7 +101,7 @@ def test_the_last_words_are_heard_in_an_answered_call_too(world: World, is_spoke
 def test_a_redial_within_a_minute_of_an_unheard_block_connects(world: World) -> None:
     """The device itself says abroad and nobody can speak: 403 at once; dialled again, it connects."""
     a, c = world.phone("101", "127.0.2.1"), world.carrier(1)
-    world.exchange.unheard.note("101", world.exchange.wall(world.now - 30))
+    world.exchange.unheard.note("101", world.now - 30, 0.0)
     caller = a.call("18")
     callee = c.called()
     callee.answer(200, body=sdp("psap"))
@@ -132,15 +132,14 @@ def test_so_it_does_after_a_kill_in_between(world: World, is_lost: str) -> None:
     assert a.got == [200]
     assert world.speakers.asked == []
     again = World(world.found, world.now)
-    again.exchange.unheard.restore(
-        map(orjson.loads, world.exchange.unheard.records()), again.exchange.wall(again.now)
-    )
-    assert again.exchange.unheard.of("101") == world.exchange.unheard.of("101") is not None
+    restated = [orjson.loads(record) for record in world.exchange.unheard.records()]
+    again.exchange.unheard.restore(restated, again.now, again.exchange.wall(again.now))
+    assert again.exchange.unheard.age_s("101", again.now) == pytest.approx(1.0, abs=0.01)
 
 
 def test_after_a_minute_of_being_down_it_does_not(world: World) -> None:
     a = world.phone("101", "127.0.2.1")
-    world.exchange.unheard.note("101", world.exchange.wall(world.now))
+    world.exchange.unheard.note("101", world.now, world.exchange.wall(world.now))
     world.pump()
     world = world.restarted(after=61.0)
     a.call("18")
@@ -149,7 +148,7 @@ def test_after_a_minute_of_being_down_it_does_not(world: World) -> None:
 
 def test_a_redial_later_is_warned_again(world: World) -> None:
     a, c = world.phone("101", "127.0.2.1"), world.carrier(1)
-    world.exchange.unheard.note("101", world.exchange.wall(world.now - 61))
+    world.exchange.unheard.note("101", world.now - 61, 0.0)
     a.call("18")
     c.silent()
     assert world.speakers.asked == ["abroad"]
