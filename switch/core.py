@@ -23,11 +23,13 @@ from switch.auth.lockout import known_record
 from switch.call.caller_leg import CallerLeg
 from switch.call.ending import ENDINGS, ending_headers
 from switch.call.exchange import Exchange
-from switch.call.incoming import note_failed, receive_invite, unsupported
+from switch.call.incoming import dialled_number, note_failed, receive_invite, unsupported
+from switch.call.mending import mended
 from switch.call.offers import ALLOW
 from switch.call.reappearance import note_stolen
 from switch.call.registered_from import registered
 from switch.call.shedding import Shedding
+from switch.dialog.dialog import host_port
 from switch.sip.build import make_response, stamp_source
 from switch.sip.errors import ParseError
 from switch.sip.flow import Flow
@@ -136,7 +138,7 @@ class Core:
             # Values are parsed when asked for; nothing was changed before one that can't be read.
             if tx.is_answered:
                 raise
-            self._bad_request(tx, request, error, now)
+            self._bad_request(tx, request, error, flow, now)
 
     def _dispatch(self, tx: ServerTransaction, request: Request, flow: Flow, now: float) -> None:
         """A new request: to its leg by our tag, else by its method."""
@@ -148,10 +150,8 @@ class Core:
             leg = exchange.legs.get(to_tag)
             if leg is not None:
                 leg.on_request(tx, request, now, exchange.received_at)
-            elif method == "REGISTER":
-                self._register(tx, request, flow, now)
             else:
-                self._reply(tx, request, 481, now)
+                self._of_no_dialog(tx, request, flow, now)
             return
         if method != "REGISTER":  # the registrar reads what it needs, twice a minute per phone
             check_values(request)
@@ -167,6 +167,15 @@ class Core:
             self._reply(tx, request, 405, now, [("Allow", ALLOW)])
         else:
             self._reply(tx, request, 501, now, [("Allow", ALLOW)])
+
+    def _of_no_dialog(
+        self, tx: ServerTransaction, request: Request, flow: Flow, now: float
+    ) -> None:
+        """A To tag that isn't ours (§12.2.2): only phones that register have a reason to keep one."""
+        if request.method == "REGISTER":
+            self._register(tx, request, flow, now)
+        elif not self._is_mended(tx, request, "a tag of no dialog", flow, now):
+            self._reply(tx, request, 481, now)
 
     def _is_beyond_us(self, tx: ServerTransaction, request: Request, now: float) -> bool:
         """Whether it requires an extension that we don't have. A new INVITE is told so by `incoming`; a
@@ -279,10 +288,36 @@ class Core:
             return
         stamp_source(request, flow)
         tx = self.exchange.transactions.receive_request(request, flow, now)
-        if tx is not None:
-            self._bad_request(tx, request, error, now)
+        if tx is not None and error.ends_stream:
+            self._refuse_unreadable(tx, request, error, now)
+        elif tx is not None:
+            self._bad_request(tx, request, error, flow, now)
 
     def _bad_request(
+        self, tx: ServerTransaction, request: Request, error: ParseError, flow: Flow, now: float
+    ) -> None:
+        """A call for help goes on with what can be read of it; all else is refused."""
+        if not self._is_mended(tx, request, error.reason, flow, now):
+            self._refuse_unreadable(tx, request, error, now)
+
+    def _is_mended(
+        self, tx: ServerTransaction, request: Request, why: str, flow: Flow, now: float
+    ) -> bool:
+        """Whether a request that would be refused is an INVITE to an emergency number, which was taken."""
+        exchange = self.exchange
+        if request.method != "INVITE" or request.to_tag in exchange.legs:
+            return False
+        try:
+            invite = mended(request, flow, exchange.settings.host)
+            if exchange.rules.emergency.classify(dialled_number(invite)) is None:
+                return False
+        except ParseError:
+            return False
+        exchange.outbox.note("emergency.mended", peer=host_port(flow.remote), why=why)
+        self._invite(tx, invite, flow, now)
+        return True
+
+    def _refuse_unreadable(
         self, tx: ServerTransaction, request: Request, error: ParseError, now: float
     ) -> None:
         """The status that the error suggests (400, 414, 505, 513), with the reason."""

@@ -45,6 +45,7 @@ class Wires:
         )
         self.streams.tls_peer = self._encryption.peer
         self.streams.on_handshake = self._encryption.on_handshake
+        exchange.is_connecting = self.streams.is_connecting
         exchange.trunks.peer_names = self.streams.peer_names
         self.names = Names(exchange, resolver(sip), driver.perform)
         self._qualifier = Qualifier(

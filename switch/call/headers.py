@@ -23,6 +23,11 @@ CROSSING_REQUEST: dict[str, frozenset[str]] = {
 TOWARDS_TRUNK = frozenset({"Identity"})
 FROM_TRUNK = frozenset({"Priority"})
 
+# Of an emergency call's INVITE only a signature goes on, if it is of the size of one (RFC 8224, 1-2 KB):
+# what a phone adds must not make the INVITE too large for the first path.
+IN_EMERGENCY = frozenset({"Identity"})
+MAX_IN_EMERGENCY = 2048
+
 # Body types that may cross; the rest is answered 415.
 CROSSING_BODIES = frozenset(
     {
@@ -58,3 +63,8 @@ def crossing(
                 continue
         crossed.append((name, value))
     return crossed
+
+
+def crossing_in_emergency(fields: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Those of the fields that cross which a call for help takes along."""
+    return [(n, v) for n, v in fields if n in IN_EMERGENCY and len(v) <= MAX_IN_EMERGENCY]

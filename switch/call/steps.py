@@ -12,7 +12,7 @@ from switch.call.callee_leg import CalleeLeg
 from switch.call.forking import best_failure
 from switch.call.journal import acknowledged_record, answered_record, refreshed_record
 from switch.call.leg import Leg
-from switch.call.relay import answer_relay, send_relay
+from switch.call.relay import answer_relay, say_as_relay, send_relay
 from switch.call.state import CallState
 from switch.call.vocabulary import (
     Acknowledge,
@@ -36,9 +36,9 @@ if TYPE_CHECKING:
     from switch.call.call import Call
 
 
-# So that the phones that lost don't show a missed call (RFC 3326 §3.1).
 # Endings that nobody saw: a peer fell silent, or no longer knows the call.
 UNSEEN = frozenset({"session_expired", "not_answered_in_dialog"})
+# So that the phones that lost don't show a missed call (RFC 3326 §3.1).
 ELSEWHERE = 'SIP;cause=200;text="Call completed elsewhere"'
 
 
@@ -189,6 +189,8 @@ def on_relay(call: "Call", leg: Leg, event: Relay, now: float) -> None:
     if other is None:
         answer_relay(Relayed(event.transaction, 481, None), now)
     else:
+        if announced.is_announcement(other):
+            say_as_relay(event.request)
         send_relay(other, event, now)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from switch.sip.message import Request, Response
 
+MAX_DIGITS = 10
 BYE_MARGIN_S = 32.0  # §10: give up min(32, interval/3) before the expiry
 
 
@@ -34,11 +35,12 @@ class TooBrief:
 
 
 def parse_session_expires(value: str | None) -> tuple[int, str] | None:
-    """(seconds, refresher or "") of a Session-Expires value; None when absent or not a number."""
+    """(seconds, refresher or "") of a Session-Expires value; None when absent or no number (§4: of up to
+    2**32, so of ten digits)."""
     if not value:
         return None
     seconds, *params = [part.strip() for part in value.split(";")]
-    if not seconds.isascii() or not seconds.isdigit():
+    if not seconds.isascii() or not seconds.isdigit() or len(seconds) > MAX_DIGITS:
         return None
     for param in params:
         name, _, text = param.partition("=")

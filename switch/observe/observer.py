@@ -44,6 +44,7 @@ _LEVELS: dict[str, int] = {
     "emergency.trunk_silent": logging.ERROR,
     "emergency.routes_unusable": logging.ERROR,
     "emergency.shortfall": logging.ERROR,
+    "emergency.mended": logging.WARNING,
     "emergency.failed": logging.CRITICAL,
     "emergency.failover": logging.ERROR,
     "media.sounds_failed": logging.ERROR,

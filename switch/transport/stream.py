@@ -154,6 +154,11 @@ class StreamTransport:
             connection.abort()
             self._sink.on_transport_error(flow)
 
+    def is_connecting(self, flow: Flow) -> bool:
+        """Whether a connection to the address of `flow` is being opened, TLS handshake included."""
+        connection = self._by_address.get((flow.transport, flow.remote))
+        return connection is not None and connection.flow.connection not in self._by_number
+
     def close_flow(self, flow: Flow) -> None:
         """Close a connection once what was sent on it has left."""
         connection = self._by_number.get(flow.connection)

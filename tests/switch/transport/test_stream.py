@@ -86,6 +86,7 @@ def test_a_flow_without_connection_opens_one_and_the_next_uses_it(streams) -> No
             transport.send(flow, options(3))
             back = await far.until("message", 3)
             assert len(transport) == 1
+            assert not transport.is_connecting(flow)
             assert back.remote[0] == "127.0.0.9"  # our own address is the source
             far.transport.send(back, options(4))
             here = await near.until("message")
@@ -192,8 +193,11 @@ def test_a_peer_that_never_answers_is_given_up(streams, monkeypatch) -> None:
 
             monkeypatch.setattr(asyncio.get_running_loop(), "create_connection", never)
             flow = Flow("TCP", ("127.0.0.1", 5060), ("192.0.2.1", 5060))
+            assert not transport.is_connecting(flow)
             transport.send(flow, options())
+            assert transport.is_connecting(flow)
             assert await notes.until("transport error") == flow
+            assert not transport.is_connecting(flow)
 
     run(test)
 
