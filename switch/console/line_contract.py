@@ -72,8 +72,10 @@ def terminate(  # noqa: PLR0913, PLR0917 (each is an option of the command)
     line: Line,
     ground: Annotated[str | None, typer.Option("--ground", help="The clause.")] = None,
     way: Annotated[
-        str | None, typer.Option("--way", help="convenience, by_customer, for_arrears, ...")
+        str | None,
+        typer.Option("--way", help="by_customer, for_arrears, ...; else convenience, in 15 days."),
     ] = None,
+    now: Annotated[bool, typer.Option("--now", help="Only if the way takes effect at once.")] = False,
     noticed: Annotated[str | None, typer.Option("--noticed", help="Day of the notice.")] = None,
     warned: Warned = None,
     cure_by: CureBy = None,
@@ -87,7 +89,7 @@ def terminate(  # noqa: PLR0913, PLR0917 (each is an option of the command)
     """End a line's contract, at once or on the day that its notice leads to."""
     desk = Desk.of(context, config, data, as_json)
     _tell(
-        desk, "line.terminate", line=line, ground=ground, way=way, noticed=noticed, warned=warned,
+        desk, "line.terminate", line=line, ground=ground, way=way, now=now or None, noticed=noticed, warned=warned,
         cure_by=cure_by, asked_by=asked_by, because=because or None, by=by or person(),
     )  # fmt: skip
 
