@@ -61,7 +61,7 @@ class Switch:
             data,
             self._live,
             lambda: self._in_force().settings.retention,
-            lambda lines: self.use_cases.contracts.forget(lines),  # noqa: PLW0108 (made below)
+            lambda cutoffs, held: self.use_cases.forget(cutoffs, held),  # noqa: PLW0108 (made below)
             alarm,
         )
         self.pool = make_pool(found, data, self._worker_lost, alarm)

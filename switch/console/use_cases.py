@@ -4,7 +4,7 @@ Each takes the arguments as a mapping and returns plain values. Reading live thi
 few microseconds; reading the database is awaited.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import TypeVar
 
 from policy.explain import as_dict
@@ -97,6 +97,11 @@ class UseCases:
             **Audit(AuditReader(self._reader)).table(),
             "notice.list": self.notice_list,
         }
+
+    def forget(self, cutoffs: Mapping[str, int], held: Collection[str]) -> None:
+        """Let go of what is purged: how far back each class is kept (UTC ms), and lines that are held."""
+        self.contracts.forget(cutoffs["identity"], held)
+        self.disclosures.forget(cutoffs["disclosures"], held)
 
     def explain_call(self, args: Args) -> object:
         """The decision for a call that nobody places, by the engine that live calls use."""
