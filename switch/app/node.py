@@ -113,6 +113,7 @@ class Switch:
         self.psap_routes.load()
         senders = self.wires.open(loop)
         keeping, alarm = self.keeping, self.observer.alarm
+        await self.duties.begin()
         known = await go_on(
             self.exchange, self._kept(), keeping.journal, keeping.reader, alarm, keeping.node
         )

@@ -57,7 +57,7 @@ class Acts:
             )
         )
         self.owe(row.notice, line, at, row.clause, because=word.because)
-        self._release(line.id, row.to)
+        self.release(line.id, row.to)
         self.perform()
         return self.standing(line.id)
 
@@ -127,6 +127,16 @@ class Acts:
         }
         return standing | open_points(file)
 
+    def release(self, line: str, state: LineState) -> None:
+        """End the live calls of a line that came into a state, where the configuration says so."""
+        if state.value not in self.settings().release_live_calls:
+            return
+        now = self._clock()
+        for call in list(self._exchange.calls.values()):
+            is_protected = call.is_emergency or call.is_callback
+            if line in (call.request.line, call.called_line) and not is_protected:
+                call.hang_up(state.value, now)
+
     def number_free_at(self, line: Line) -> int | None:
         """When the line's number is out of quarantine; None if nobody else had it."""
         days = self.settings().quarantine_days
@@ -139,15 +149,6 @@ class Acts:
     def now_ms(self) -> int:
         """The present."""
         return round(self._exchange.wall(self._clock()) * 1000)
-
-    def _release(self, line: str, state: LineState) -> None:
-        if state.value not in self.settings().release_live_calls:
-            return
-        now = self._clock()
-        for call in list(self._exchange.calls.values()):
-            is_protected = call.is_emergency or call.is_callback
-            if line in (call.request.line, call.called_line) and not is_protected:
-                call.hang_up(state.value, now)
 
 
 def open_points(file: File) -> dict[str, object]:

@@ -58,6 +58,9 @@ class LineLives:
             raise CommandRefused("unchanged", f"line {line} is {state.value} already")
         if known.state is LineState.TERMINATED:
             raise CommandRefused("terminated", f"line {line} is terminated for good")
+        last = self._states.get(line)
+        if last is not None:  # also when the wall clock was set back, or another node's is ahead
+            at_ms = max(at_ms, round(_number(last["at"])) + 1)
         record: dict[str, object] = {
             "k": STATE,
             "line": line,
@@ -66,7 +69,6 @@ class LineLives:
             "by": by,
             "at": at_ms,
         }
-        self._states.pop(line, None)  # also when the wall clock was set back
         self._take(record)
         self._exchange.outbox.journal.append(orjson.dumps(record))
         self._exchange.outbox.note("line.state", line=line, state=state.value, clause=ground, by=by)
