@@ -33,7 +33,9 @@ from switch.store.read import StoreUnavailableError
 from switch.terms.contracts import BY_ITSELF, Word
 from switch.terms.days import day_of, effective_on, midnight_ms
 
-DEFAULT_WAY: Final = "convenience"  # of a termination that nobody gives a reason for: with 15 days' notice
+DEFAULT_WAY: Final = (
+    "convenience"  # of a termination that nobody gives a reason for: with 15 days' notice
+)
 # What `line warn` is about: the note, and the clause that will build on it.
 _WARNINGS: Final[Mapping[str, tuple[Note, str]]] = {
     "unpaid": (Note.WARNED, "4(e)"),

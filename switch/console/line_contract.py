@@ -75,7 +75,9 @@ def terminate(  # noqa: PLR0913, PLR0917 (each is an option of the command)
         str | None,
         typer.Option("--way", help="by_customer, for_arrears, ...; else convenience, in 15 days."),
     ] = None,
-    now: Annotated[bool, typer.Option("--now", help="Only if the way takes effect at once.")] = False,
+    now: Annotated[
+        bool, typer.Option("--now", help="Only if the way takes effect at once.")
+    ] = False,
     noticed: Annotated[str | None, typer.Option("--noticed", help="Day of the notice.")] = None,
     warned: Warned = None,
     cure_by: CureBy = None,

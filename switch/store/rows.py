@@ -187,9 +187,7 @@ def insert_into(sink: Sink, dialect: str) -> Upsert:
         }
         if WRITTEN in table.columns:  # a replay brings no news
             is_news = statement.excluded[sink.newest] > table.c[sink.newest]
-            kept[WRITTEN] = case(
-                (is_news, statement.excluded[WRITTEN]), else_=table.c[WRITTEN]
-            )
+            kept[WRITTEN] = case((is_news, statement.excluded[WRITTEN]), else_=table.c[WRITTEN])
         return statement.on_conflict_do_update(index_elements=key, set_=kept)
     return statement.on_conflict_do_nothing(index_elements=key)
 

@@ -118,9 +118,7 @@ class Contracts:
     def hear(self, records: Iterable[Record]) -> list[Step]:
         """Take the steps that other nodes took; those that were news stay in this journal, too."""
         news = [
-            step
-            for step in self._read(records)
-            if _key(step) not in self._steps.get(step.line, {})
+            step for step in self._read(records) if _key(step) not in self._steps.get(step.line, {})
         ]
         for step in news:
             self._steps.setdefault(step.line, {})[_key(step)] = step

@@ -20,7 +20,14 @@ Record = dict[str, Any]
 
 
 def state(line: str, word: str, at: int) -> Record:
-    return {"k": "line_state", "line": line, "state": word, "clause": "2(k)(a)", "by": "x", "at": at}
+    return {
+        "k": "line_state",
+        "line": line,
+        "state": word,
+        "clause": "2(k)(a)",
+        "by": "x",
+        "at": at,
+    }
 
 
 def contract(line: str, at: int) -> Record:

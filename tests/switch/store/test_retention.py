@@ -48,7 +48,15 @@ def step(line: str, at: int, name: str, to: str) -> dict[str, Any]:
 def asking(name: str, n: int, at: int, line: str = "101") -> dict[str, Any]:
     """The `n`th step of a request to disclose."""
     words = dict.fromkeys(("did", "by", "because", "seal", "reference", "asked_by", "stage"), "")
-    row = {"id": name, "n": n, "at": at, "line": line, "since": 0, "until": 1, "ground": "authority"}
+    row = {
+        "id": name,
+        "n": n,
+        "at": at,
+        "line": line,
+        "since": 0,
+        "until": 1,
+        "ground": "authority",
+    }
     return {"k": "disclosure", **words, **row, "classes": ["traffic"], "approved_by": []}
 
 
@@ -245,7 +253,10 @@ def test_postgresql_purges_alike_and_refuses_other_changes(
                     writer.submit(record)
                 await writer.settle()
                 gone = await Retention(journal, writer, RetentionSettings).purge(NOW_S)
-                assert {name for name, count in gone.items() if count} == {"emergency", "disclosures"}
+                assert {name for name, count in gone.items() if count} == {
+                    "emergency",
+                    "disclosures",
+                }
                 found = await AuditReader(reader).verify()
                 assert (found.rows, found.purged, found.broken_at) == (3, 1, None)
                 for statement in ("UPDATE audit SET at = 0", "DELETE FROM audit"):
