@@ -107,6 +107,7 @@ class Duties:
 
     def on_events(self, events: Sequence[Event]) -> None:
         """What the machines note: somebody must be told of some."""
+        self._use_cases.outages(events)
         # On a shared database only the node that wrote a crossing first tells anybody (`gather`).
         self._announce(events if self._gather is None else without_crossings(events))
 
@@ -114,6 +115,7 @@ class Duties:
         """Legal clocks, reminders, contracts whose day has come; called now and then. Of the nodes that
         share a database one does it, knowing what the others did."""
         places = self._use_cases.places
+        self._use_cases.outages.tell()
         places.reopen()
         if self._turn is not None:
             places.may_remind = await self._turn.is_ours()

@@ -1,12 +1,12 @@
-"""What other nodes of a shared database changed of lines, contracts, cases and disclosures, put in force here.
+"""What other nodes of a shared database changed of lines, contracts, cases, disclosures, put in force.
 
-A step is taken on one node: it is in that node's journal, then in the database, and half a second later here.
+A step is taken on one node: it is in that node's journal, then in the database, and soon after here.
 The node that took it told the customer; here the facts follow, phones of a line that has ended or was stolen
 are let go, and live calls end where the configuration says so. What is heard stays in this node's journal as
 well, so that a restart without the database forgets nothing.
 
-When the database is out of reach, what is known holds, and all that was missed comes when it is back (`gather`
-raises the alarm for both). Deliberately absent: a single node's SQLite, which no other process writes.
+When the database is out of reach, what is known holds, and all that was missed comes when it is back
+(`gather` raises the alarm for both). Deliberately absent: a single node's SQLite, which no other process writes.
 """
 
 import asyncio

@@ -184,7 +184,14 @@ class Switch:
 
     def _kept(self) -> Kept:
         cases, duties = self.use_cases, self.duties
-        return Kept(cases.lives, duties.ledger, duties.ladders, cases.contracts, cases.disclosures)
+        return Kept(
+            cases.lives,
+            duties.ledger,
+            duties.ladders,
+            cases.contracts,
+            cases.disclosures,
+            cases.outages,
+        )
 
     def _live(self) -> Iterator[bytes]:
         """What a restart goes on from, for the head of a new journal segment."""

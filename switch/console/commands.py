@@ -40,9 +40,10 @@ line.suspend      {line, ground, warned?, asked_by?, because?, by?} -> the same;
                   "2(k)(a)", "2(i)", or "4(e)" with a warning on file or the date of one; a line in
                   that state already is refused (slug unchanged)
 line.resume       {line, because?, by?} -> the same
-line.terminate    {line, ground?, way?, noticed?, warned?, cure_by?, asked_by?, because?, by?} -> the same;
-                  way is one of policy.transitions, dates are YYYY-MM-DD; one with notice is told now and
-                  takes effect on its day; what the terms don't allow is refused (not_allowed)
+line.terminate    {line, ground?, way?, now?, noticed?, warned?, cure_by?, asked_by?, because?, by?} -> the
+                  same; way is one of policy.transitions (without one: convenience), dates are YYYY-MM-DD; one
+                  with notice is told now and takes effect on its day, and is refused with now true; what the
+                  terms don't allow is refused (not_allowed)
 line.warn         {line, about ("unpaid" or "breach"), cure_by?, because?, by?} -> the same
 line.settle       {line, because?, by?} -> the same; warnings and notices on file serve no more
 line.withdraw     {line, because?, by?} -> the same; takes a termination back before its day
@@ -134,6 +135,10 @@ firmware.plan     {model, version, rollout?, canaries?, stages?, soak_s?, min_sa
 firmware.move     {rollout, event, why?, by?} -> the same; event: start, pause, resume, abort, roll_back
 firmware.status   {rollout?} -> [{rollout, model, version, state, stage, stages, since, why, by, devices,
                   reached, pending, under_way, confirmed, failed, failures [{device, step, detail}]}]
+outage.list       {line?, since?} -> [{id, line, account, since, until, cause, told_at, reason, by, because}];
+                  cause: keep_alive, expired, connection, will; until null while it lasts
+outage.explain    {id, reason, because?, by?} -> one; reason: internet, power, hardware, maintenance, carrier,
+                  force_majeure
 notice.list       {line?} -> [{at, line, account, kind, percentage, clause, channel, state}]
 config.check      {} -> {errors [{file, line, key, message}], warnings [the same], tests {passed,
                   failed [the same]}}; never refuses
@@ -200,7 +205,9 @@ COMMANDS: Mapping[str, Command] = {
         _command("line.activate", "line", "because by"),
         _command("line.suspend", "line ground", "warned asked_by because by"),
         _command("line.resume", "line", "because by"),
-        _command("line.terminate", "line", "ground way noticed warned cure_by asked_by because by"),
+        _command(
+            "line.terminate", "line", "ground way now noticed warned cure_by asked_by because by"
+        ),
         _command("line.warn", "line about", "cure_by because by"),
         _command("line.settle", "line", "because by"),
         _command("line.withdraw", "line", "because by"),
@@ -259,6 +266,8 @@ COMMANDS: Mapping[str, Command] = {
         ),
         _command("firmware.move", "rollout event", "why by"),
         _command("firmware.status", optional="rollout"),
+        _command("outage.list", optional="line since", offline=True, records=True),
+        _command("outage.explain", "id reason", "because by", records=True),
         _command("notice.list", optional="line", offline=True, records=True),
         _command("config.check", offline=True, local=True),
         _command("config.diff"),

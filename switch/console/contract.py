@@ -20,7 +20,6 @@ from policy.transitions import (
     Actor,
     NotAllowedError,
     OnFile,
-    Transition,
     Wait,
     allow,
 )

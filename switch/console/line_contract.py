@@ -91,8 +91,8 @@ def terminate(  # noqa: PLR0913, PLR0917 (each is an option of the command)
     """End a line's contract, at once or on the day that its notice leads to."""
     desk = Desk.of(context, config, data, as_json)
     _tell(
-        desk, "line.terminate", line=line, ground=ground, way=way, now=now or None, noticed=noticed, warned=warned,
-        cure_by=cure_by, asked_by=asked_by, because=because or None, by=by or person(),
+        desk, "line.terminate", line=line, ground=ground, way=way, now=now or None, noticed=noticed,
+        warned=warned, cure_by=cure_by, asked_by=asked_by, because=because or None, by=by or person(),
     )  # fmt: skip
 
 

@@ -20,6 +20,7 @@ from switch.console.disclosure_desk import DisclosureDesk
 from switch.console.feed import FeedDesk
 from switch.console.line_life import Build, LineLives
 from switch.console.minutes import Minutes
+from switch.console.outages import OutageDesk
 from switch.console.overview import Overview, reading_of, state_of
 from switch.console.places import Places
 from switch.console.readiness import Readiness
@@ -33,6 +34,7 @@ from switch.store.read_audit import AuditReader
 from switch.store.read_contracts import ContractReader
 from switch.terms.contracts import Contracts
 from switch.terms.disclosures import Disclosures
+from switch.terms.outages import Outages
 from switch.terms.settings import ContractSettings
 
 T = TypeVar("T")
@@ -66,6 +68,14 @@ class UseCases:
         self.contract = Contract(exchange, acts, steps, self.places.ask_again)
         self._accounts = Accounts(exchange, acts, self.contract)
         self.disclosures = Disclosures(exchange.outbox)
+        self.outages = Outages(
+            exchange.outbox,
+            self._account_of,
+            self._is_reachable,
+            self.acts.now_ms,
+            lambda: contract_settings().tell_outage_after_minutes * 60_000,
+        )
+        self._outages = OutageDesk(self.outages, steps, perform)
         self._disclosure = DisclosureDesk(exchange, self.disclosures, reader, perform)
         self._feed = FeedDesk(exchange, self.lives.feed, perform)
         self._readiness = Readiness(exchange, self.lives, self.places)
@@ -82,6 +92,7 @@ class UseCases:
             **self._accounts.table(),
             **UsageImport(self._exchange, self._perform).table(),
             **self._disclosure.table(),
+            **self._outages.table(),
             **self._feed.table(),
             **self._readiness.table(),
             **self.minutes.table(),
@@ -257,6 +268,14 @@ class UseCases:
 
     def _line(self, args: Args) -> str:
         return known_line(self._exchange, args)
+
+    def _account_of(self, line: str) -> str:
+        known = self._exchange.facts.lines.get(line)
+        return known.account if known is not None else ""
+
+    def _is_reachable(self, line: str) -> bool:
+        registrar = self._exchange.registrar
+        return any(not registrar.is_lost(each) for each in registrar.bindings(line, boottime()))
 
     def _find_call(self, args: Args) -> Call:
         call = self._exchange.calls.get(str(args["call_id"]))

@@ -6,7 +6,7 @@ counts. Deliberately absent: writing records, and telling anybody.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from itertools import chain

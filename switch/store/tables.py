@@ -179,6 +179,7 @@ outage: Final = Table(
     Column("since", BigInteger, nullable=False),
     Column("until", BigInteger),
     Column("cause", String, nullable=False),
+    Column("reason", String, nullable=False),
     Column("by", String, nullable=False),
     Column("because", String, nullable=False),
     Column("told_at", BigInteger),

@@ -62,7 +62,7 @@ def asking(name: str, n: int, at: int, line: str = "101") -> dict[str, Any]:
 
 def outage(name: str, changed_at: int, line: str = "101") -> dict[str, Any]:
     row = {"id": name, "line": line, "account": "demo", "since": 1, "until": changed_at}
-    return {"k": "outage", **row, "cause": "will", "by": "", "because": "", "told_at": None,
+    return {"k": "outage", **row, "cause": "will", "reason": "", "by": "", "because": "", "told_at": None,
             "changed_at": changed_at}  # fmt: skip
 
 
