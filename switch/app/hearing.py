@@ -6,7 +6,8 @@ are let go, and live calls end where the configuration says so. What is heard st
 well, so that a restart without the database forgets nothing.
 
 When the database is out of reach, what is known holds, and all that was missed comes when it is back
-(`gather` raises the alarm for both). Deliberately absent: a single node's SQLite, which no other process writes.
+(`gather` raises the alarm for both). Deliberately absent: a single node's SQLite, which no other process
+writes.
 """
 
 import asyncio

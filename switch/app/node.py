@@ -237,7 +237,10 @@ class Switch:
             self.exchange, self.driver.perform, lambda: len(pool.pids()) if pool else 0
         )
         bills = Bills(
-            self.exchange, self.keeping.reader, lambda: tariffs_of(self.reload.found.settings)
+            self.exchange,
+            self.keeping.reader,
+            lambda: tariffs_of(self.reload.found.settings),
+            self.use_cases.announcing.told_prices,
         )
         return {
             **self.use_cases.table(),

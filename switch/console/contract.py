@@ -24,6 +24,7 @@ from policy.transitions import (
     allow,
 )
 from switch.call.exchange import Exchange
+from switch.console.arrears import Arrears
 from switch.console.commands import Args, CommandRefused, UseCase
 from switch.console.contract_acts import Acts
 from switch.console.porting import rio_of
@@ -75,6 +76,7 @@ class Contract:
         self._exchange = exchange
         self._ask_location = ask_location
         self._acts = acts
+        self._arrears = Arrears(acts)
         self._contracts = acts.contracts
         self._rows = rows
 
@@ -93,6 +95,7 @@ class Contract:
             "line.stolen": self.stolen,
             "line.history": self.history,
             "line.rio": self.rio,
+            **self._arrears.table(),
         }
 
     # -- commands ------------------------------------------------------------------------------
@@ -156,7 +159,13 @@ class Contract:
         if name is Note.BREACH_NOTICED:
             until = self._instant(line, args, "cure_by") or self._in_days(line)
             fields["cure_by"] = self._day_of(line, until).isoformat()
-        self._acts.file(line, name, at, _word(args), until=until, notice=kind)
+        word = _word(args)
+        if name is Note.WARNED and args.get("amount") is not None:
+            account = self._acts.account(line.account)
+            kind, fields = f"{kind}_sum", {**self._arrears.grown(account, args)}
+            owed = f"{fields['amount']} euros due on {fields['due']}"
+            word = replace(word, because=f"{word.because} ({owed})" if word.because else owed)
+        self._acts.file(line, name, at, word, until=until, notice=kind)
         self._acts.owe(kind, line, at, clause, **fields)
         return self._acts.done(line.id)
 

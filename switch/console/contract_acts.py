@@ -13,8 +13,10 @@ from policy.on_file import CLAUSES, File, Leaving, Note
 from policy.transitions import Actor, Transition
 from switch.call.exchange import Exchange
 from switch.clock import boottime
+from switch.console.commands import CommandRefused
 from switch.console.line_life import LineLives
 from switch.facts.line import Line
+from switch.facts.settings import AccountSettings
 from switch.terms.contracts import Contracts, Step, Word
 from switch.terms.days import day_of
 from switch.terms.settings import ContractSettings
@@ -136,6 +138,13 @@ class Acts:
             is_protected = call.is_emergency or call.is_callback
             if line in (call.request.line, call.called_line) and not is_protected:
                 call.hang_up(state.value, now)
+
+    def account(self, account_id: str) -> AccountSettings:
+        """An account by its id; CommandRefused if there is none."""
+        found = self._exchange.facts.accounts.get(account_id)
+        if found is None:
+            raise CommandRefused("unknown_account", f"there is no account {account_id}")
+        return found
 
     def number_free_at(self, line: Line) -> int | None:
         """When the line's number is out of quarantine; None if nobody else had it."""

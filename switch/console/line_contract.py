@@ -101,6 +101,8 @@ def warn(  # noqa: PLR0913, PLR0917 (each is an option of the command)
     line: Line,
     about: Annotated[str, typer.Option("--about", help="unpaid or breach.")],
     cure_by: CureBy = None,
+    amount: Annotated[str | None, typer.Option("--amount", help="Euros that are unpaid.")] = None,
+    due: Annotated[str | None, typer.Option("--due", help="Day on which they were due.")] = None,
     because: Because = "",
     by: By = "",
     config: Config = DEMO_CONFIG,
@@ -110,8 +112,8 @@ def warn(  # noqa: PLR0913, PLR0917 (each is an option of the command)
     """Warn of arrears, or notice a breach: nothing is ended for either without this on file."""
     desk = Desk.of(context, config, data, as_json)
     _tell(
-        desk, "line.warn", line=line, about=about, cure_by=cure_by, because=because or None,
-        by=by or person(),
+        desk, "line.warn", line=line, about=about, cure_by=cure_by, amount=amount, due=due,
+        because=because or None, by=by or person(),
     )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from switch.call.call import Call
 from switch.call.exchange import Exchange
 from switch.clock import boottime
 from switch.console.accounts import Accounts
+from switch.console.announcing import Announcing
 from switch.console.audit import Audit
 from switch.console.commands import Args, CommandRefused, UseCase
 from switch.console.contract import Contract
@@ -67,6 +68,7 @@ class UseCases:
         steps = ContractReader(reader)
         self.contract = Contract(exchange, acts, steps, self.places.ask_again)
         self._accounts = Accounts(exchange, acts, self.contract)
+        self.announcing = Announcing(exchange, acts)
         self.disclosures = Disclosures(exchange.outbox)
         self.outages = Outages(
             exchange.outbox,
@@ -90,6 +92,7 @@ class UseCases:
             **self.places.table(),
             **self.contract.table(),
             **self._accounts.table(),
+            **self.announcing.table(),
             **UsageImport(self._exchange, self._perform).table(),
             **self._disclosure.table(),
             **self._outages.table(),

@@ -82,6 +82,7 @@ class Contracts:
         self._steps: dict[str, dict[_Key, Step]] = {}  # by line, "" for those of accounts
         self._files: dict[str, File] = {}
         self._accepted: dict[str, Step] = {}
+        self._announced: dict[str, dict[_Key, Step]] = {}
 
     def take(self, step: Step) -> None:
         """A step was taken: keep it for good, and tell the log. Steps of one millisecond are set apart,
@@ -141,6 +142,10 @@ class Contracts:
         """The newest acceptance of the terms by an account."""
         return self._accepted.get(account)
 
+    def announcements(self, account: str) -> list[Step]:
+        """The changes of terms and prices that an account was told of, oldest first."""
+        return sorted(self._announced.get(account, {}).values(), key=lambda step: step.at)
+
     def has_steps(self, line: str) -> bool:
         """Whether anything was ever done about a line."""
         return line in self._files
@@ -187,6 +192,9 @@ class Contracts:
         self._steps.setdefault(step.line, {})[_key(step)] = step
         if step.name == Note.ACCEPTED:
             self._accepted[step.account] = step
+            return
+        if step.name == Note.ANNOUNCED:
+            self._announced.setdefault(step.account, {})[_key(step)] = step
             return
         file = self.file(step.line)
         if step.to:

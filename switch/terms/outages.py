@@ -1,9 +1,10 @@
 """Outages of lines: since when a line was out of reach, until when, and why (terms 1(a)(b), 2(r), 8, 13(h)).
 
-A line that had phones is out when none of them can be reached any more, and a line's device when the broker
-tells its last will. A phone that logs off by itself is no outage, nor is one that its operator shut out. Each is
-a journal record `outage` and, by the writer, a row. An operator may say later what was behind one (a power cut,
-force majeure); nothing follows from it but what is on file, because the terms give no credit for an outage.
+A line that had phones is out when none of them can be reached any more, and a line's device when the
+broker tells its last will. A phone that logs off by itself is no outage, nor is one that its operator shut
+out. Each is a journal record `outage` and, by the writer, a row. An operator may say later what was behind
+one (a power cut, force majeure); nothing follows from it but what is on file, because the terms give no
+credit for an outage.
 
 A customer is told of one that lasts, once a day at most, and then of its end. Times are UTC milliseconds.
 Deliberately absent: how a lost phone is noticed (registrar/qualify.py, provisioning/reports.py), and the
