@@ -99,8 +99,8 @@ class ContractSettings(Section):
     others they go on to their end. `quarantine_days`: how long a number rests between two holders (the
     law asks for 45). `cure_within_days`: the time to cure a breach, when a notice names no day.
     `tell_outage_after_minutes`: how long a line is out of reach until its customer is told, once a day at
-    most; 0 = nobody is told. `refinancing`: the ECB's rates for late interest (4(e)) of half-years that aren't
-    known here (`ECB`), or are corrected.
+    most; 0 = nobody is told. `refinancing`: the ECB's rates for late interest (4(e)) of half-years that
+    aren't known here (`ECB`), or are corrected.
     """
 
     release_live_calls: frozenset[Releasing] = frozenset({"stolen", "terminated"})
