@@ -61,7 +61,7 @@ class Switch:
             data,
             self._live,
             lambda: self._in_force().settings.retention,
-            lambda lines: self.use_cases.contracts.forget(lines),  # noqa: PLW0108 (made below)
+            lambda cutoffs, held: self.use_cases.forget(cutoffs, held),  # noqa: PLW0108 (made below)
             alarm,
         )
         self.pool = make_pool(found, data, self._worker_lost, alarm)
@@ -113,6 +113,7 @@ class Switch:
         self.psap_routes.load()
         senders = self.wires.open(loop)
         keeping, alarm = self.keeping, self.observer.alarm
+        await self.duties.begin()
         known = await go_on(
             self.exchange, self._kept(), keeping.journal, keeping.reader, alarm, keeping.node
         )
@@ -183,7 +184,14 @@ class Switch:
 
     def _kept(self) -> Kept:
         cases, duties = self.use_cases, self.duties
-        return Kept(cases.lives, duties.ledger, duties.ladders, cases.contracts, cases.disclosures)
+        return Kept(
+            cases.lives,
+            duties.ledger,
+            duties.ladders,
+            cases.contracts,
+            cases.disclosures,
+            cases.outages,
+        )
 
     def _live(self) -> Iterator[bytes]:
         """What a restart goes on from, for the head of a new journal segment."""
@@ -229,7 +237,10 @@ class Switch:
             self.exchange, self.driver.perform, lambda: len(pool.pids()) if pool else 0
         )
         bills = Bills(
-            self.exchange, self.keeping.reader, lambda: tariffs_of(self.reload.found.settings)
+            self.exchange,
+            self.keeping.reader,
+            lambda: tariffs_of(self.reload.found.settings),
+            self.use_cases.announcing.told_prices,
         )
         return {
             **self.use_cases.table(),

@@ -23,6 +23,7 @@ from switch.store.recall import Recalled, recall
 from switch.terms.contracts import Contracts
 from switch.terms.disclosures import Disclosures
 from switch.terms.ladders import Ladders
+from switch.terms.outages import Outages
 
 # A cycle is 31 days at most: the present one of every account, and the one before.
 _CYCLES_MS: Final = 62 * 86_400_000
@@ -30,13 +31,14 @@ _CYCLES_MS: Final = 62 * 86_400_000
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """Those who keep what outlives calls: lines, notices, cases, contracts, disclosures."""
+    """Those who keep what outlives calls."""
 
     lives: LineLives
     ledger: Ledger
     ladders: Ladders
     contracts: Contracts
     disclosures: Disclosures
+    outages: Outages
 
 
 def restated(exchange: Exchange, kept: Kept) -> Iterator[bytes]:
@@ -54,6 +56,7 @@ def restated(exchange: Exchange, kept: Kept) -> Iterator[bytes]:
     yield from kept.ladders.records()
     yield from kept.contracts.records()
     yield from kept.disclosures.records()
+    yield from kept.outages.records()
 
 
 async def go_on(
@@ -80,6 +83,7 @@ async def go_on(
     exchange.sightings.restore(records, now)
     exchange.registrar.restore(records or known.bindings, now, utc)
     exchange.authenticator.lockout.take(records, now, utc)
+    kept.outages.restore([*known.outages, *records])
     for record in records:
         exchange.meters.restore(record, now, utc)
         exchange.caps.restore(record)

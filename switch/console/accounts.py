@@ -12,6 +12,7 @@ from typing import Final
 from policy.model import LineState
 from policy.on_file import CLAUSES, Note
 from switch.call.exchange import Exchange
+from switch.console.announcing import changes_of
 from switch.console.commands import Args, CommandRefused, UseCase
 from switch.console.contract import Contract
 from switch.console.contract_acts import Acts, open_points
@@ -55,7 +56,7 @@ class Accounts:
 
     def show(self, args: Args) -> object:
         """One account: its clocks, its acceptance, its lines and what is on file of each."""
-        account = self._account(args)
+        account = self._acts.account(str(args["account"]))
         now = self._acts.now_ms()
         cycle = self._exchange.calendar(account).cycle_at(now)
         return {
@@ -67,12 +68,13 @@ class Accounts:
             "billing_starts": self._billing_start(account),
             "cycle": {"n": cycle.n, "start": cycle.start, "end": cycle.end},
             "terms": self._terms(account.id),
+            "changes": changes_of(self._acts, account),
             "lines": self._lines(account.id),
         }
 
     def accept(self, args: Args) -> object:
         """Put on file that the account accepted a version of the terms."""
-        account, digest = self._account(args), str(args["hash"]).lower()
+        account, digest = self._acts.account(str(args["account"])), str(args["hash"]).lower()
         if not _HASH.fullmatch(digest):
             raise CommandRefused(
                 "bad_args", "--hash: the SHA-256 of the text, 64 hexadecimal digits"
@@ -95,7 +97,7 @@ class Accounts:
     def terminate(self, args: Args) -> object:
         """End the contract of every line of the account by one way: the customer stopped the payment
         (4(d)), the upstream contract ends (2(l)(ii)). Lines that the terms don't let end are listed."""
-        account = self._account(args)
+        account = self._acts.account(str(args["account"]))
         told = {key: value for key, value in args.items() if key != "account"}
         ended = []
         for line in [*self._exchange.facts.lines.values()]:
@@ -112,12 +114,6 @@ class Accounts:
         return ended
 
     # -- inside --------------------------------------------------------------------------------
-
-    def _account(self, args: Args) -> AccountSettings:
-        account = self._exchange.facts.accounts.get(str(args["account"]))
-        if account is None:
-            raise CommandRefused("unknown_account", f"there is no account {args['account']}")
-        return account
 
     def _billing_start(self, account: AccountSettings) -> str:
         """The day from which the account is billed (4(a))."""

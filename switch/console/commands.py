@@ -28,9 +28,15 @@ line.show         {line} -> {line, number, account, state, ground, plan, site, l
                   networks}, usage {as usage.show}, origins {key: "file:line" or "store"}}
 account.list      {} -> [{account, name, email, lines, billing_starts, terms}]
 account.show      {account} -> {account, name, email, time_zone, activation_requested, billing_starts,
-                  cycle {n, start, end}, terms {version, accepted_at, by, how}, lines [{line, number,
-                  state, ground, ends?, warned_at?, cure_by?}]}
+                  cycle {n, start, end}, terms {version, accepted_at, by, how}, changes [{about,
+                  version, told_at, effective, may_leave_until?}], lines [{line, number, state, ground,
+                  ends?, warned_at?, cure_by?}]}
 account.accept    {account, version, hash, by, source?} -> {account, terms}; hash: SHA-256 of the text
+account.announce  {about ("terms" or "prices"), version, effective, account?, noticed?, harmless?, because?,
+                  by?} -> [{account, changes}]: one that harms is refused (not_allowed) before a month has
+                  passed from its notice
+account.claim     {account, amount, due, paid?} -> {account, amount, due, until, interest, costs, total,
+                  clause}; without the ECB's rate of a half-year: no_rate
 account.terminate {account, way, noticed?, warned?, cure_by?, asked_by?, because?, by?} -> [as line.terminate,
                   or {line, state, refused}]: every line of it that isn't terminated yet
 line.activate     {line, because?, by?} -> {line, state, ground, since, ends? {way, told_at, effective_at},
@@ -40,10 +46,12 @@ line.suspend      {line, ground, warned?, asked_by?, because?, by?} -> the same;
                   "2(k)(a)", "2(i)", or "4(e)" with a warning on file or the date of one; a line in
                   that state already is refused (slug unchanged)
 line.resume       {line, because?, by?} -> the same
-line.terminate    {line, ground?, way?, noticed?, warned?, cure_by?, asked_by?, because?, by?} -> the same;
-                  way is one of policy.transitions, dates are YYYY-MM-DD; one with notice is told now and
-                  takes effect on its day; what the terms don't allow is refused (not_allowed)
-line.warn         {line, about ("unpaid" or "breach"), cure_by?, because?, by?} -> the same
+line.terminate    {line, ground?, way?, now?, noticed?, warned?, cure_by?, asked_by?, because?, by?} -> the
+                  same; way is one of policy.transitions (without one: convenience), dates are YYYY-MM-DD; one
+                  with notice is told now and takes effect on its day, and is refused with now true; what the
+                  terms don't allow is refused (not_allowed)
+line.warn         {line, about ("unpaid" or "breach"), cure_by?, amount?, due?, because?, by?} -> the same;
+                  with an amount the customer reads what it has grown by
 line.settle       {line, because?, by?} -> the same; warnings and notices on file serve no more
 line.withdraw     {line, because?, by?} -> the same; takes a termination back before its day
 line.limit        {line, channels?, because?, by?} -> the same; fewer calls at once, without channels the
@@ -134,6 +142,10 @@ firmware.plan     {model, version, rollout?, canaries?, stages?, soak_s?, min_sa
 firmware.move     {rollout, event, why?, by?} -> the same; event: start, pause, resume, abort, roll_back
 firmware.status   {rollout?} -> [{rollout, model, version, state, stage, stages, since, why, by, devices,
                   reached, pending, under_way, confirmed, failed, failures [{device, step, detail}]}]
+outage.list       {line?, since?} -> [{id, line, account, since, until, cause, told_at, reason, by, because}];
+                  cause: keep_alive, expired, connection, will; until null while it lasts
+outage.explain    {id, reason, because?, by?} -> one; reason: internet, power, hardware, maintenance, carrier,
+                  force_majeure
 notice.list       {line?} -> [{at, line, account, kind, percentage, clause, channel, state}]
 config.check      {} -> {errors [{file, line, key, message}], warnings [the same], tests {passed,
                   failed [the same]}}; never refuses
@@ -196,12 +208,18 @@ COMMANDS: Mapping[str, Command] = {
         _command("account.list", offline=True),
         _command("account.show", "account", offline=True),
         _command("account.accept", "account version hash by", "source"),
+        _command(
+            "account.announce", "about version effective", "account noticed harmless because by"
+        ),
+        _command("account.claim", "account amount due", "paid", offline=True),
         _command("account.terminate", "account way", "noticed warned cure_by asked_by because by"),
         _command("line.activate", "line", "because by"),
         _command("line.suspend", "line ground", "warned asked_by because by"),
         _command("line.resume", "line", "because by"),
-        _command("line.terminate", "line", "ground way noticed warned cure_by asked_by because by"),
-        _command("line.warn", "line about", "cure_by because by"),
+        _command(
+            "line.terminate", "line", "ground way now noticed warned cure_by asked_by because by"
+        ),
+        _command("line.warn", "line about", "cure_by amount due because by"),
         _command("line.settle", "line", "because by"),
         _command("line.withdraw", "line", "because by"),
         _command("line.limit", "line", "channels because by"),
@@ -259,6 +277,8 @@ COMMANDS: Mapping[str, Command] = {
         ),
         _command("firmware.move", "rollout event", "why by"),
         _command("firmware.status", optional="rollout"),
+        _command("outage.list", optional="line since", offline=True, records=True),
+        _command("outage.explain", "id reason", "because by", records=True),
         _command("notice.list", optional="line", offline=True, records=True),
         _command("config.check", offline=True, local=True),
         _command("config.diff"),

@@ -162,11 +162,11 @@ class Reports:
         twin.online, twin.since = status.online, at
         if not status.online:
             fleet.devices.happened(twin, "outage", at, detail=f"after {lasted_s:.0f} s online")
-            fleet.note("device.offline", device=twin.device.id)
+            fleet.note("device.offline", device=twin.device.id, line=twin.line)
         else:
             detail = f"after {lasted_s:.0f} s" if lasted_s else ""
             fleet.devices.happened(twin, "online", at, detail=detail)
-            fleet.note("device.online", device=twin.device.id)
+            fleet.note("device.online", device=twin.device.id, line=twin.line)
         self.on_reported(twin)
 
     def _is_cloned(self, twin: Twin) -> bool:

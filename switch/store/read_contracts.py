@@ -1,4 +1,4 @@
-"""What the database tells of contracts and of disclosures: the steps that were taken, for good."""
+"""What the database tells of contracts, of disclosures, and of outages."""
 
 from typing import Any
 
@@ -27,3 +27,23 @@ class ContractReader:
         table = tables.disclosure_step
         wanted = select(table).order_by(table.c.at, table.c.n)
         return [{"k": "disclosure", **row} for row in await self._reader.rows(wanted)]
+
+    async def outages(self, line: str | None = None, since: int = 0) -> list[dict[str, Any]]:
+        """Return the outages that began since then, of a line if given, as records, oldest first."""
+        table = tables.outage
+        wanted = select(table).where(table.c.since >= since).order_by(table.c.since, table.c.id)
+        if line is not None:
+            wanted = wanted.where(table.c.line == line)
+        return [{"k": "outage", **row} for row in await self._reader.rows(wanted)]
+
+    async def outage(self, id_: str) -> dict[str, Any] | None:
+        """Return one outage as a record."""
+        table = tables.outage
+        rows = await self._reader.rows(select(table).where(table.c.id == id_))
+        return {"k": "outage", **rows[0]} if rows else None
+
+    async def open_outages(self, node: str) -> list[dict[str, Any]]:
+        """Return those that last, of the lines that a node looks after, as records."""
+        table = tables.outage
+        wanted = select(table).where(table.c.until.is_(None), table.c.node == node)
+        return [{"k": "outage", **row} for row in await self._reader.rows(wanted)]

@@ -16,6 +16,7 @@ from switch.app import build_exchange
 from switch.call.exchange import NoAnnouncer
 from switch.clock import boottime
 from switch.console.accounts import Accounts
+from switch.console.announcing import Announcing
 from switch.console.commands import CommandRefused
 from switch.console.contract import Contract
 from switch.console.contract_acts import Acts
@@ -59,6 +60,7 @@ class Desk:
             self.exchange, acts, Rows(), lambda line, why: self.asked.append((line, why))
         )
         self.accounts = Accounts(self.exchange, acts, self.contract)
+        self.announcing = Announcing(self.exchange, acts)
 
     def go_to(self, day: date) -> None:
         """Noon of a day; what is due by then happens."""

@@ -97,7 +97,38 @@ def test_a_termination_is_withdrawn_before_its_day() -> None:
 def test_ways_that_take_effect_at_once() -> None:
     for way, clause in (("upstream_ended", "2(l)(ii)"), ("insolvency", "2(l)(iv)(3)")):
         assert Desk().do("terminate", way=way)["ground"] == clause
-    assert Desk().do("terminate")["ground"] == "2(l)"
+        assert Desk().do("terminate", way=way, now=True)["state"] == "terminated"
+        assert Desk().do("terminate", ground=clause)["ground"] == clause
+
+
+def test_without_a_way_a_line_ends_with_fifteen_days_notice() -> None:
+    desk = Desk(date(2026, 5, 11))
+    done = desk.do("terminate")
+    assert (done["state"], done["ends"]["way"]) == ("active", "convenience")
+    assert desk.notices[0]["clause"] == "2(l)(i)"
+    assert desk.notices[0]["fields"]["effective"] == "2026-05-26"
+    desk.go_to(date(2026, 5, 25))
+    assert desk.state() is LineState.ACTIVE
+    desk.go_to(date(2026, 5, 26))
+    assert desk.state() is LineState.TERMINATED
+
+
+@pytest.mark.parametrize("args", [{}, {"way": "convenience"}, {"way": "by_customer"}])
+def test_a_way_with_notice_takes_no_effect_at_once(args: dict[str, str]) -> None:
+    refusal = Desk().refused("terminate", now=True, **args)
+    assert "has its notice; at once are upstream_ended" in refusal
+
+
+def test_a_notice_is_not_put_off_by_a_later_one() -> None:
+    desk = Desk(date(2026, 5, 11))
+    desk.do("terminate", way="by_customer", asked_by="customer")
+    assert desk.refused("terminate") == (
+        "unchanged: line 101 ends on 2026-05-19 already (by_customer); withdraw that first"
+    )
+    desk = Desk(date(2026, 5, 11))
+    desk.do("terminate")
+    sooner = desk.do("terminate", way="by_customer", asked_by="customer")
+    assert sooner["ends"]["way"] == "by_customer"
 
 
 def test_an_uncured_breach_and_arrears() -> None:
