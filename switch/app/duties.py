@@ -93,6 +93,7 @@ class Duties:
     def on_events(self, events: Sequence[Event]) -> None:
         """What the machines note: somebody must be told of some."""
         # On a shared database only the node that wrote a crossing first tells anybody (`gather`).
+        self.watching.on_events(events)
         self._announce(events if self._gather is None else without_crossings(events))
 
     async def meet_deadlines(self) -> None:

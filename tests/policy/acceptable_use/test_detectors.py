@@ -110,8 +110,8 @@ CASES: list[tuple[str, Callable[[], object], Callable[[], object]]] = [
     ),
     (
         "D10",
-        lambda: spaced(2, 60, 700, two_way=0.05),
-        lambda: spaced(2, 60, 700, two_way=None),
+        lambda: spaced(2, 60, 700, spoken=0.9, heard=0.05),
+        lambda: spaced(2, 60, 700, spoken=0.9, heard=None),
     ),
     (
         "D11",
