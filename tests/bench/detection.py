@@ -8,6 +8,7 @@ see personas.py. Exit code 0 if the goals are met.
 
 import argparse
 import gc
+import math
 import random
 import statistics
 import sys
@@ -37,6 +38,7 @@ SAME_MONTH = tuple(
 )  # lines whose memory is measured together: no free lists in the figure
 GOALS = {"gross": 0.95, "slow": 0.60}
 FALSE_CASES = 5.0
+HONEST_TIMES = 4
 
 
 @dataclass
@@ -92,8 +94,10 @@ def report(lines: int, parameters: str, seed: int) -> bool:
     """Print the tables; whether the goals are met."""
     began = time.process_time()
     groups = {"honest": HONEST, "gross": GROSS, "slow": SLOW}
+    # So many honest months that no false case among them still says something about the goal.
+    months = {kind: lines * (HONEST_TIMES if kind == "honest" else 1) for kind in groups}
     found = {
-        kind: {each.name: (each, tally(each, lines, parameters, seed)) for each in personas}
+        kind: {each.name: (each, tally(each, months[kind], parameters, seed)) for each in personas}
         for kind, personas in groups.items()
     }
     console = Console(highlight=False, width=150)
@@ -135,9 +139,23 @@ def _verdict(console: Console, found: dict[str, list[Tally]]) -> bool:
     true = sum(each.cases for kind in GOALS for each in found[kind])
     console.print(
         f"false cases: {false} in {months} honest line-months = {false / months * 1000:.1f} per 1,000 "
-        f"(goal {FALSE_CASES}); precision of cases {true / max(true + false, 1):.1%}"
+        f"(goal {FALSE_CASES}; at 95 % confidence at most {_most_per_1000(false, months):.1f}); "
+        f"precision of cases {true / max(true + false, 1):.1%}"
     )
     return is_met and false / months * 1000 <= FALSE_CASES
+
+
+def _most_per_1000(seen: int, months: int) -> float:
+    """The rate at which so few cases, or fewer, would be seen with a chance of 5 % (Poisson)."""
+
+    def chance(mean: float) -> float:
+        return sum(math.exp(-mean) * mean**n / math.factorial(n) for n in range(seen + 1))
+
+    low, high = 0.0, seen * 2 + 10.0
+    for _ in range(50):
+        middle = (low + high) / 2
+        low, high = (middle, high) if chance(middle) > 0.05 else (low, middle)
+    return high / months * 1000
 
 
 def _cdr(call: Call) -> bytes:
