@@ -215,11 +215,11 @@ def between_lines(given: Values, _: Values) -> Values:
     _pass_time(world, given["ext_to_ext_ms"] / 1000, a, b)
     used_ms = {line: exchange.meters.used_ms(line, world.now) for line in (LINE, "102")}
     caller.send("BYE")
-    crossed = [
-        [fields["line"], fields["percentage"]]
+    crossed = sorted(
+        [str(fields["line"]), fields["percentage"]]
         for name, fields in world.events
         if name == "usage.threshold"
-    ]
+    )
     both = set(used_ms.values())
     return {
         "used_ms": both.pop() if len(both) == 1 else used_ms,

@@ -301,6 +301,38 @@ def call_by_the_wall(given: Values, _: Values) -> Values:
     return talked(calendar, start, end, given.get("used_ms", 0))
 
 
+@scene("billing_start", "used_ms", "waiting", "acked", "other")
+def acked_in_the_next_cycle(given: Values, _: Values) -> Values:
+    """A call is answered before the end of a cycle and acknowledged after it; another goes on over it."""
+    calendar = Calendar(day(given["billing_start"]))
+    begin, acked = ms(given["waiting"]), ms(given["acked"])
+    other_from, other_to = map(ms, given["other"])
+    wheel, outbox, cycle = Wheel(), Outbox(), calendar.cycle_at(begin)
+    meters = Meters(wheel, outbox, boot="b")
+    meters.load(LINE, cycle, {"outbound": given["used_ms"]}, [80, 90], 50.0, begin / 1000)
+
+    def at(utc_ms: int) -> float:
+        return 50.0 + (utc_ms - begin) / 1000
+
+    def turn(utc_ms: int) -> None:
+        while (due := wheel.next_at()) is not None and due < at(utc_ms):
+            wheel.fire(due)
+
+    meters.start("waits", LINE, "outbound", at(begin), begin / 1000, None, cycle)
+    turn(other_from)
+    meters.start("other", LINE, "outbound", at(other_from), other_from / 1000, None, cycle)
+    meters.confirm("other")
+    turn(acked)
+    meters.confirm("waits")
+    turn(other_to)
+    meters.stop("other", at(other_to))
+    told = [r for r in map(orjson.loads, outbox.journal) if r["k"] == "threshold"]
+    return {
+        "crossed": [[each["cycle"], each["percentage"]] for each in told],
+        "cross_at_ms": told[0]["occurred_at"] - begin if told else None,
+    }
+
+
 @scene("request", "call_day", "ms")
 def before_billing(given: Values, _: Values) -> Values:
     calendar = Calendar.from_request(local_noon(given["request"]))
