@@ -9,7 +9,7 @@ messages; it never sees the other leg.
 from collections.abc import Sequence
 from typing import Protocol
 
-from switch.call import offers
+from switch.call import media_told, offers
 from switch.call.answered import Repeated2xx
 from switch.call.ending import ending_headers
 from switch.call.exchange import Exchange
@@ -154,6 +154,7 @@ class Leg:
     def on_bye(self, tx: ServerTransaction, request: Request, now: float, at: float) -> None:
         """The peer hangs up; an offer that we still owe an answer ends with it (§15.1.2)."""
         self.reply(tx, request, 200, now)
+        media_told.at_end(self, request)
         offers.refuse_pending(self, 487, now)
         if self.state is not LegState.ENDED:
             self.end(now)
@@ -252,6 +253,7 @@ class Leg:
         """A response to a request that this leg sent in its dialog."""
         status, method = response.status, response.cseq.method
         if status < 200 or method == "BYE":
+            media_told.at_end(self, response)
             return
         if status not in (408, 481):
             self.heard_at = now

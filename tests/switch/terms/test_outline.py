@@ -44,6 +44,24 @@ def test_a_fax_is_one_by_what_both_sides_agreed_on() -> None:
     assert not read().is_fax
 
 
+@pytest.mark.parametrize(
+    ("media", "spoken", "heard", "two_way"),
+    [
+        (None, None, None, None),
+        ((54_000, 3_000), 0.9, 0.05, 0.05),
+        ((90_000, 60_000), 1.0, 1.0, 1.0),
+    ],
+)
+def test_what_the_phone_said_of_its_media(
+    media: tuple[int, int] | None, spoken: float, heard: float, two_way: float
+) -> None:
+    around = Circumstances("Europe/Paris", media=media)
+    call = outline(record(), around, lambda number: NumberClass.NATIONAL)
+    assert (call.spoken, call.heard, call.two_way) == (spoken, heard, two_way)
+    missed = outline(record(answer=None), around, lambda number: NumberClass.NATIONAL)
+    assert missed.two_way is None
+
+
 def test_a_caller_who_gave_up() -> None:
     call = read(answer=None, sip_status=487)
     assert call.is_cancelled
