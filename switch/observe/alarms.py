@@ -57,6 +57,14 @@ _RAISED_BY = {
     "device.tampered": _Rise(
         "tampered {device}", "Device {device} may be tampered with: {reason}."
     ),
+    "device.stolen_seen": _Rise(
+        "stolen {device}",
+        "Stolen hardware shows itself by {way}: device {device}, of line {line} (device log).",
+    ),
+    "line.stolen_seen": _Rise(
+        "stolen line {line}",
+        "Stolen hardware of line {line} tries to register from {source}: {user_agent}.",
+    ),
     "trunk.down": _Rise("trunk {trunk}", "Carrier {trunk} is down: {reason}."),
     "trunk.tls_refused": _Rise("tls {trunk}", "TLS to carrier {trunk} fails: {reason}."),
     "emergency.trunk_silent": _Rise(
@@ -86,6 +94,9 @@ _CLEARED_BY = {
     "device.desired": "undocumented {device}",
     "device.cleared": "tampered {device}",
     "device.unique": "clone {device}",
+    "device.armed": "stolen {device}",
+    "device.acknowledged": "stolen {device}",
+    "line.acknowledged": "stolen line {line}",
     "trunk.up": "trunk {trunk}",
     "trunk.removed": "trunk {trunk}",
 }

@@ -72,7 +72,7 @@ RIGHTS: Final[Mapping[Life, Rights]] = {
     Life.CLAIMED: Rights(mqtt=True, document=True),
     Life.QUARANTINED: Rights(mqtt=False, document=True),
     Life.TAMPERED: Rights(mqtt=True, document=True),
-    # The signed wipe must still reach a stolen device; `service` cuts it off afterwards.
+    # The signed wipe must still reach whoever is out (`strays`).
     Life.STOLEN: Rights(mqtt=False, document=False),
     Life.REPLACED: Rights(mqtt=False, document=False),
     Life.DECOMMISSIONED: Rights(mqtt=False, document=False),
@@ -91,6 +91,8 @@ class Device:
     its claim, secrets are sealed to `seal_key`. `claim_hash` and `mqtt_hash` are as in the broker's
     password file, `sealed` is the SIP secret of generation `secret_gen` for `secret_line` as the device
     gets it; nothing here opens anything. `spoke` is whether it was seen with its own credential.
+    `was_stolen` outlives a replacement, `is_wiped` is whether it said since that it forgot everything, and
+    `lost_ha1` are the hashes of the SIP secret that went with it, by algorithm.
     """
 
     id: str
@@ -111,6 +113,9 @@ class Device:
     secret_line: str = ""
     secret_at: int = 0
     spoke: bool = False
+    was_stolen: bool = False
+    is_wiped: bool = False
+    lost_ha1: Mapping[str, str] = field(default_factory=dict, repr=False)
     claimed_at: int = 0
     changed_at: int = 0
     why: str = ""
@@ -126,7 +131,9 @@ class Device:
         to = TABLE.get((self.life, event))
         if to is None:
             raise NotAllowedError(f"{event} doesn't apply to a device that is {self.life}")
-        return self.changed(at, life=to, by=by, why=why)
+        known = self if event is not Event.ARM else replace(self, **_OF_A_FORMER_LIFE)
+        is_stolen = known.was_stolen or event is Event.STEAL
+        return known.changed(at, life=to, by=by, why=why, was_stolen=is_stolen)
 
     def changed(self, at: int, **values: Any) -> "Device":
         """The device with other values; always later than before, also when the clock was set back."""
@@ -141,12 +148,19 @@ class Device:
 
 
 KIND: Final = "device"
+_OF_A_FORMER_LIFE: Final[Mapping[str, Any]] = {
+    "was_stolen": False,
+    "is_wiped": False,
+    "lost_ha1": {},
+}
 _BYTES: Final = ("identity", "seal_key", "sealed")
+_LATER: Final = frozenset({"was_stolen", "is_wiped", "lost_ha1"})  # older records lack these
 
 
 def read(record: Mapping[str, Any]) -> Device:
     """The device of a record. KeyError, TypeError, ValueError for one that nobody can read."""
-    told = {name: record[name] for name in Device.__slots__}
+    known = (name for name in Device.__slots__ if name in record or name not in _LATER)
+    told = {name: record[name] for name in known}
     for name in _BYTES:
         told[name] = base64.b64decode(told[name])
     return Device(**{**told, "life": Life(told["life"])})

@@ -20,6 +20,7 @@ from switch.provisioning.admission import Admission
 from switch.provisioning.device import Event, Life
 from switch.provisioning.devices import Twin
 from switch.provisioning.fleet import Fleet
+from switch.provisioning.strays import RETIRED
 
 TAKEOVERS: Final = 5  # so many connections of one device in TAKEOVER_S mean that there are two
 TAKEOVER_S: Final = 60.0
@@ -57,12 +58,17 @@ class Reports:
     # -- inside --------------------------------------------------------------------------------
 
     def _of_nobody(self, topic: Topic, twin: Twin | None, raw: bytes) -> None:
-        """A device that was cut off, or is about to be: only that it forgot everything matters."""
-        if twin is not None and topic.kind is Kind.EVT and b'"wiped"' in raw:
+        """A device that was taken out of service: that it is there, and that it forgot everything."""
+        if twin is None or twin.device.life not in RETIRED:
+            return
+        if topic.kind is Kind.EVT and b'"wiped"' in raw:
             self.fleet.devices.happened(twin, "wiped", self.fleet.now_ms())
             self.fleet.wiped(twin)
-        elif twin is not None and topic.kind is Kind.STATUS and raw:
+        elif topic.kind is Kind.STATUS and raw:
             twin.online = b'"online":true' in raw
+            if twin.online and not self.fleet.strays.has_grace(twin.device.id):
+                self.fleet.seen(twin, "MQTT")
+                self.fleet.wipe(twin)
 
     def _take(self, kind: Kind, twin: Twin, raw: bytes) -> None:
         match kind:

@@ -100,6 +100,7 @@ class Service:
         )
         self.fleet.firmware_for = self.rollouts.firmware_for
         self.fleet.beacon = self._beacon
+        exchange.authenticator.lost = self.fleet.lost_ha1
         self.admission = Admission(self.fleet, self._place(plan.mqtt.public_url or plan.mqtt.url))
         self.reports = Reports(
             self.fleet,
@@ -158,10 +159,12 @@ class Service:
         self.fleet.settle()
 
     def on_events(self, events: Iterable[tuple[str, Mapping[str, object]]]) -> None:
-        """What the machines note: a secret came into use."""
+        """What the machines note: a secret came into use, or that of stolen hardware was shown."""
         for name, fields in events:
             if name == "line.secret_used":
                 self.fleet.secret_used(str(fields["line"]))
+            elif name == "line.stolen_seen":
+                self.fleet.seen_at_sip(str(fields["line"]))
 
     async def run(self) -> None:
         """Keep all of it going until cancelled."""
@@ -197,7 +200,13 @@ class Service:
             certificate, key = self.fleet.authority.broker_certificate(host, datetime.now(UTC))
             tls = Encrypted(mqtt.tls, certificate, key, self.fleet.authority.path)
         self.broker = Broker(
-            self._data / "mqtt", mqtt.listen, tls, self._user, self._users, self._note
+            self._data / "mqtt",
+            mqtt.listen,
+            tls,
+            self._user,
+            self._users,
+            self._note,
+            self.fleet.outcasts,
         )
         if not mqtt.public_url:
             url = f"mqtt://{self.broker.address}" if tls is None else f"mqtts://{mqtt.tls}"
