@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from policy.model import LineState
-from switch.console.commands import Args, CommandRefused, UseCase
 from switch.clock import boottime
+from switch.console.commands import Args, CommandRefused, UseCase
 from switch.provisioning import factory
 from switch.provisioning.device import Event, NotAllowedError
 from switch.provisioning.devices import Twin

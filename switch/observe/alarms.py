@@ -45,7 +45,7 @@ _RAISED_BY = {
     ),
     "config.not_kept": _Rise("kept", "The configuration can't be kept for a rollback: {reason}."),
     "overload.started": _Rise("overload", "Overload: new calls are refused, emergency calls not."),
-    "mqtt.unavailable": _Rise("mqtt", "Devices have no broker: {reason}. To get one: {advice}."),
+    "mqtt.unavailable": _Rise("broker", "Devices have no broker: {reason}. To get one: {advice}."),
     "mqtt.broker_lost": _Rise(
         "broker", "The devices' broker ended ({reason}) and is started again."
     ),

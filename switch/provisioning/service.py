@@ -77,7 +77,6 @@ class Service:
         """Keys are made at the first start; nothing is opened. OSError."""
         self.plan = plan
         self.perform = perform
-        self.unavailable = ""
         self._data = data
         self._note = note
         self._exchange = exchange
@@ -85,6 +84,7 @@ class Service:
         self._password = secrets.token_urlsafe(32)
         self._hash = hashed(self._password)
         self._changed = asyncio.Event()
+        self._opened = asyncio.Event()
         self.broker: Broker | None = None
         self.repository = Repository(data / "firmware")
         authority = Authority(data, datetime.now(UTC))
@@ -131,15 +131,14 @@ class Service:
         self._changed.set()
 
     def use(self, plan: Plan) -> None:
-        """The files were taken over. The broker's own settings wait for a restart."""
+        """The files were taken over. The first device starts the broker, whose own settings wait for a
+        restart."""
         self.plan = plan
         self.fleet.registrar = plan.registrar
         self.devices.define(plan.devices)
         self.fleet.settings_changed()
-        if plan.devices and self.broker is None and not plan.mqtt.url and not self.unavailable:
-            self.unavailable = "there was no device at the start"
-            advice = "start the switch anew"
-            self._note("mqtt.unavailable", {"reason": self.unavailable, "advice": advice})
+        if self.broker is None:
+            self.open_broker()
 
     def records(self) -> Iterator[bytes]:
         """Restate everything, for the head of a new journal segment."""
@@ -184,15 +183,14 @@ class Service:
     # -- the broker ----------------------------------------------------------------------------
 
     def open_broker(self) -> HostPort | None:
-        """Choose the private broker's port; None when there is none to be run. Call it once."""
+        """Choose the private broker's port, and have `run` start it; None when there is none to be run.
+        Asked again at each reload as long as there was none."""
         mqtt = self.plan.mqtt
-        if mqtt.url:
-            return None
-        if not self.plan.devices:
+        if mqtt.url or not self.plan.devices:
             return None
         if program() is None:
-            self.unavailable = "mosquitto is not installed"
-            self._note("mqtt.unavailable", {"reason": self.unavailable, "advice": HOW_TO_GET})
+            reason = "mosquitto is not installed"
+            self._note("mqtt.unavailable", {"reason": reason, "advice": HOW_TO_GET})
             return None
         tls = None
         if mqtt.tls is not None:
@@ -211,6 +209,7 @@ class Service:
         if not mqtt.public_url:
             url = f"mqtt://{self.broker.address}" if tls is None else f"mqtts://{mqtt.tls}"
             self.admission.place = self._place(url)
+        self._opened.set()
         return self.broker.address
 
     async def await_broker(self, limit_s: float = 2.0) -> None:
@@ -223,10 +222,10 @@ class Service:
         return {self._user: self._hash, **self.fleet.users()}
 
     async def _run_private(self) -> None:
-        """The child and the connection to it, for ever."""
+        """The child and the connection to it, for ever, once there is a device that needs it."""
+        await self._opened.wait()
         broker = self.broker
-        if broker is None:
-            return
+        assert broker is not None
         tasks = [
             asyncio.ensure_future(room)
             for room in (

@@ -1,8 +1,8 @@
 """Hardware that was taken out of service and may still be out there: seen, wiped, shut out.
 
 Its credential opens nothing but being seen and hearing the wipe (`broker_files.rights`), since Mosquitto
-doesn't tell whom it refuses. Whoever shows up has some seconds for the wipe and is shut out for an hour; whoever
-said that it forgot everything is shut out for good. Terms 2(b), 2(c); docs/decisions/0029.
+doesn't tell whom it refuses. Whoever shows up has some seconds for the wipe and is shut out for an hour;
+whoever said that it forgot everything is shut out for good. Terms 2(b), 2(c); docs/decisions/0029.
 Deliberately absent: the wipe itself, and who is told (`fleet`).
 """
 
