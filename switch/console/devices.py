@@ -54,6 +54,7 @@ class DeviceDesk:
             **row(self._fleet, twin),
             "serial": device.serial,
             "certificate": device.certificate_serial,
+            "certificate_until": device.certificate_until or None,
             "claimed_at": device.claimed_at or None,
             "since": twin.since or None,
             "desired_rev": twin.published.rev if twin.published is not None else None,

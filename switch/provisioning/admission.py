@@ -123,13 +123,12 @@ class Admission:
         generation = device.password_gen + 1
         if device.life is not Life.CLAIMED:  # else the answer was lost
             device = device.on(Event.CLAIM, at, "claim")
-        device = device.changed(
+        device = device.certified(
+            issued,
             at,
             seal_key=request.seal_key,
             mqtt_hash=hashed(password),
             password_gen=generation,
-            certificate=issued.fingerprint,
-            certificate_serial=issued.serial,
             claimed_at=at,
         )
         line = fleet.line_of(twin)

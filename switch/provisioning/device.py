@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final
 
+from switch.provisioning.authority import Issued
+
 
 class Life(StrEnum):
     """Where a device stands."""
@@ -91,8 +93,9 @@ class Device:
     its claim, secrets are sealed to `seal_key`. `claim_hash` and `mqtt_hash` are as in the broker's
     password file, `sealed` is the SIP secret of generation `secret_gen` for `secret_line` as the device
     gets it; nothing here opens anything. `spoke` is whether it was seen with its own credential.
-    `was_stolen` outlives a replacement, `is_wiped` is whether it said since that it forgot everything, and
-    `lost_ha1` are the hashes of the SIP secret that went with it, by algorithm.
+    `next_certificate` was issued and not attested yet; `revoked` are serial numbers of earlier ones, with
+    their ends. `was_stolen` outlives a replacement, `is_wiped` is whether it said since that it forgot
+    everything, and `lost_ha1` are the hashes of the SIP secret that went with it, by algorithm.
     """
 
     id: str
@@ -108,6 +111,11 @@ class Device:
     password_gen: int = 0
     certificate: str = ""  # SHA-256 of its DER
     certificate_serial: str = ""
+    certificate_until: int = 0
+    next_certificate: str = ""
+    next_serial: str = ""
+    next_until: int = 0
+    revoked: Mapping[str, int] = field(default_factory=dict)
     sealed: bytes = field(default=b"", repr=False)
     secret_gen: int = 0
     secret_line: str = ""
@@ -135,6 +143,42 @@ class Device:
         is_stolen = known.was_stolen or event is Event.STEAL
         return known.changed(at, life=to, by=by, why=why, was_stolen=is_stolen)
 
+    def certified(self, issued: Issued, at: int, **values: Any) -> "Device":
+        """The device with the certificate of a claim; those before hold no more."""
+        revoked = {**self.revoked, self.certificate_serial: self.certificate_until}
+        revoked[self.next_serial] = self.next_until
+        return self.changed(
+            at,
+            certificate=issued.fingerprint,
+            certificate_serial=issued.serial,
+            certificate_until=issued.until,
+            **_NO_NEXT,
+            revoked=_lasting(revoked, at),
+            **values,
+        )
+
+    def with_next(self, issued: Issued, at: int) -> "Device":
+        """The device with a certificate that is to replace the present one; both count."""
+        return self.changed(
+            at,
+            next_certificate=issued.fingerprint,
+            next_serial=issued.serial,
+            next_until=issued.until,
+            revoked=_lasting({**self.revoked, self.next_serial: self.next_until}, at),
+        )
+
+    def renewed(self, at: int) -> "Device":
+        """The device with its next certificate in use."""
+        revoked = {**self.revoked, self.certificate_serial: self.certificate_until}
+        return self.changed(
+            at,
+            certificate=self.next_certificate,
+            certificate_serial=self.next_serial,
+            certificate_until=self.next_until,
+            **_NO_NEXT,
+            revoked=_lasting(revoked, at),
+        )
+
     def changed(self, at: int, **values: Any) -> "Device":
         """The device with other values; always later than before, also when the clock was set back."""
         return replace(self, changed_at=max(at, self.changed_at + 1), **values)
@@ -153,8 +197,21 @@ _OF_A_FORMER_LIFE: Final[Mapping[str, Any]] = {
     "is_wiped": False,
     "lost_ha1": {},
 }
+_NO_NEXT: Final[Mapping[str, Any]] = {
+    "next_certificate": "",
+    "next_serial": "",
+    "next_until": 0,
+}
 _BYTES: Final = ("identity", "seal_key", "sealed")
-_LATER: Final = frozenset({"was_stolen", "is_wiped", "lost_ha1"})  # older records lack these
+# Older records lack these.
+_LATER: Final = frozenset(
+    {*_OF_A_FORMER_LIFE, *_NO_NEXT, "certificate_until", "revoked"},
+)
+
+
+def _lasting(revoked: Mapping[str, int], at: int) -> dict[str, int]:
+    """Without what has ended by itself, and without no certificate at all."""
+    return {serial: until for serial, until in revoked.items() if serial and until > at}
 
 
 def read(record: Mapping[str, Any]) -> Device:

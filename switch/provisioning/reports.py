@@ -17,6 +17,7 @@ from firmware_agent.messages.topics import Kind, Topic
 from switch.call import registered_from
 from switch.clock import boottime
 from switch.provisioning.admission import Admission
+from switch.provisioning.certificates import Certificates
 from switch.provisioning.device import Event, Life
 from switch.provisioning.devices import Twin
 from switch.provisioning.fleet import Fleet
@@ -39,6 +40,7 @@ class Reports:
     on_ota: Callable[[Twin, Ota], None]
     on_reported: Callable[[Twin], None]
     known_image: Callable[[str, str], str]
+    certificates: Certificates
 
     def take(self, topic: Topic, raw: bytes) -> None:
         """A message. One that nobody can read is noted, never an error."""
@@ -127,6 +129,7 @@ class Reports:
     def _attest(self, twin: Twin, reported: Reported) -> None:
         """Firmware, document and certificate against what we know; a difference opens a case."""
         device, attest = twin.device, reported.attest
+        self.certificates.see(twin, attest)
         wrong = []
         published = twin.published
         if (
@@ -136,7 +139,7 @@ class Reports:
             and attest.config_sha256 not in (None, published.sha256)
         ):
             wrong.append("document")
-        if attest.certificate_sha256 not in (None, device.certificate):
+        if attest.certificate_sha256 not in (None, twin.device.certificate):
             wrong.append("certificate")
         image = self.known_image(device.model, reported.fw.version)
         if image and image != reported.fw.sha256:
@@ -223,6 +226,9 @@ class Reports:
             case wire.Event.TIME_WANTED:
                 args = {"nonce": event.detail.get("nonce", ""), "time": fleet.now_ms() // 1000}
                 fleet.command(twin, Op.TIME, **args)
+                return
+            case wire.Event.CERTIFICATE_WANTED:
+                self.certificates.renew(twin, str(event.detail.get("csr", "")))
                 return
             case wire.Event.WIPED:
                 fleet.wiped(twin)

@@ -28,6 +28,7 @@ from switch.provisioning.admission import Admission, Place
 from switch.provisioning.authority import Authority
 from switch.provisioning.broker import HOW_TO_GET, Broker, program
 from switch.provisioning.broker_files import Encrypted, hashed
+from switch.provisioning.certificates import Certificates
 from switch.provisioning.devices import Devices
 from switch.provisioning.documents import Registrar
 from switch.provisioning.fleet import Fleet, Ports
@@ -85,9 +86,10 @@ class Service:
         self._hash = hashed(self._password)
         self._changed = asyncio.Event()
         self._opened = asyncio.Event()
+        self._revoked = asyncio.Event()
         self.broker: Broker | None = None
         self.repository = Repository(data / "firmware")
-        authority = Authority(data, datetime.now(UTC))
+        authority = Authority(data, datetime.now(UTC), plan.mqtt.certificate_days)
         self.devices = Devices(self._write)
         self.fleet = Fleet(
             exchange, self.devices, authority, ports(self), plan.registrar, plan.realm
@@ -101,6 +103,7 @@ class Service:
         self.fleet.firmware_for = self.rollouts.firmware_for
         self.fleet.beacon = self._beacon
         exchange.authenticator.lost = self.fleet.lost_ha1
+        self.certificates = Certificates(self.fleet)
         self.admission = Admission(self.fleet, self._place(plan.mqtt.public_url or plan.mqtt.url))
         self.reports = Reports(
             self.fleet,
@@ -108,6 +111,7 @@ class Service:
             self.rollouts.on_ota,
             self.rollouts.on_reported,
             self._known_image,
+            self.certificates,
         )
         self.link = Link(
             self._address,
@@ -129,6 +133,7 @@ class Service:
     def users_changed(self) -> None:
         """The broker is to learn who may log in, soon."""
         self._changed.set()
+        self._revoked.set()
 
     def use(self, plan: Plan) -> None:
         """The files were taken over. The first device starts the broker, whose own settings wait for a
@@ -167,7 +172,7 @@ class Service:
 
     async def run(self) -> None:
         """Keep all of it going until cancelled."""
-        rooms = [self._tick(), self._keep_fresh(), self._publish_due()]
+        rooms = [self._tick(), self._keep_fresh(), self._publish_due(), self._keep_list()]
         if self.plan.mqtt.url:
             rooms.append(self.link.run())
         else:
@@ -307,6 +312,21 @@ class Service:
         while True:
             await asyncio.to_thread(self.repository.refresh, datetime.now(UTC), hours)
             await asyncio.sleep(min(600.0, hours * 900))
+
+    async def _keep_list(self) -> None:
+        """The list of revoked certificates: written when it is another, and once a day."""
+        written: object = None
+        while True:
+            revoked = sorted(self.certificates.revoked())
+            if revoked != written:
+                authority, now = self.fleet.authority, datetime.now(UTC)
+                await asyncio.to_thread(authority.write_list, revoked, now)
+                written = revoked
+            self._revoked.clear()
+            try:
+                await asyncio.wait_for(self._revoked.wait(), _DAY_MS / 1000)
+            except TimeoutError:
+                written = None
 
     def _rotate(self) -> None:
         """Replace the oldest secret that is due; one a tick is enough for a fleet."""
