@@ -20,6 +20,7 @@ from firmware_agent.agent.agent import CRASH, Identity
 from firmware_agent.agent.kept import STATE_FILE
 from firmware_agent.agent.signals import Place
 from firmware_agent.assembly import agent_of, header_of
+from firmware_agent.certificate import RENEWED
 from firmware_agent.claim import Member
 from firmware_agent.control import Do, Hand
 from firmware_agent.driver import Around, Driver, Phone, read_clocks
@@ -233,7 +234,9 @@ class Device:
             options.factory.model,
             keys_of(membership.service_keys),
             claim.seal_key(options.factory),
-            member.certificate_sha256,
+            member.certificate.sha256,
+            key=claim.identity_key(options.factory),
+            certificate=member.certificate,
         )
         chance = random.SystemRandom()
         agent = agent_of(identity, files, self.boot, options.reason, chance)
@@ -300,7 +303,7 @@ class Device:
 
 def forget(files: Files, state: Path) -> None:
     """What a wipe leaves: the factory's slots and keys, nothing of the service or the customer."""
-    for name in (MEMBERSHIP, STATE_FILE):
+    for name in (MEMBERSHIP, RENEWED, STATE_FILE):
         files.remove(name)
     for each in state.glob("desired-*"):
         files.remove(each.name)

@@ -230,6 +230,8 @@ class Core:
             return
         if not isinstance(verdict, Accepted):
             note_failed(exchange, request, origin, verdict)
+            if verdict.lost:
+                note_stolen(exchange, verdict.lost, request, origin.remote[0], now)
             self._refuse(tx, request, verdict.slug, now)
             return
         user = verdict.user
@@ -239,7 +241,7 @@ class Core:
             return
         if line.state in DEAD:
             if line.state is LineState.STOLEN:
-                note_stolen(exchange, line, request, origin.remote[0], now)
+                note_stolen(exchange, user, request, origin.remote[0], now)
             self._refuse(tx, request, line.state.value, now)
             return
         wall, address = exchange.wall(now), origin.remote[0]

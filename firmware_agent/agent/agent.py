@@ -10,6 +10,7 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from firmware_agent.agent.commands import Command, Configure, Forget, Publish, Reboot
@@ -24,10 +25,12 @@ from firmware_agent.agent.kept import Kept, desired_file
 from firmware_agent.agent.lines import Lines
 from firmware_agent.agent.outbox import Outbox
 from firmware_agent.agent.quiet import AFTER_EMERGENCY_S, Quiet, is_open
+from firmware_agent.agent.renewal import Renewal
 from firmware_agent.agent.reports import Parts, Reports, Start
 from firmware_agent.agent.signals import Place
 from firmware_agent.agent.table import UpdateEvent
 from firmware_agent.agent.update import Update
+from firmware_agent.certificate import Certificate
 from firmware_agent.messages.codec import MessageError
 from firmware_agent.messages.envelope import Keys
 from firmware_agent.messages.image import ImageCustom
@@ -58,6 +61,8 @@ class Identity:
     seal_key: X25519PrivateKey = field(repr=False)
     certificate_sha256: str | None = None
     has_tls: bool = False
+    key: Ed25519PrivateKey | None = field(default=None, repr=False)
+    certificate: Certificate | None = None
 
 
 class Agent:
@@ -85,6 +90,7 @@ class Agent:
         self.config = Configuration(kept.config, good, trying)
         self.update = Update(self, kept.update, start.boot, start.trial_s, chance)
         self.lines = Lines(kept.generations)
+        self.renewal = Renewal(identity.device, identity.key, identity.certificate)
         self.reports = Reports(
             Parts(start, self.out, self.time, self.config, self.update, self.lines, self.quiet),
             identity.certificate_sha256,
@@ -330,7 +336,9 @@ class Agent:
             self._settle_reboot(at)
 
     def conclude(self, at: Moment) -> None:
-        """All that happened at once was told: report what came of it, once."""
+        """All that happened at once was told: report what came of it, once, and ask for what is due."""
+        if self.out.is_connected and (csr := self.renewal.ask(at.now, self.time.utc(at))):
+            self.tell(Event.CERTIFICATE_WANTED, at, csr=csr)
         self.reports.report(at)
 
     def _settle_config(self, at: Moment) -> None:

@@ -10,6 +10,7 @@ from firmware_agent.agent.agent import Agent
 from firmware_agent.agent.commands import Keep, Publish, RaiseFloor, Register, Wipe
 from firmware_agent.agent.config import RefusedError, Taken, applicable, problem_of, read
 from firmware_agent.agent.kept import desired_file
+from firmware_agent.certificate import RENEWED
 from firmware_agent.messages.codec import MessageError
 from firmware_agent.messages.desired import Beacon, Desired, Op
 from firmware_agent.messages.desired import Command as Order
@@ -113,13 +114,13 @@ class Inbox:
         else:
             agent.kept = replace(agent.kept, done=(*agent.kept.done, order.id)[-64:])
             agent.keep()
-            self._ack(order, self._obey(order, at))
+            self._ack(order, self._obey(order, raw, at))
             if order.op is Op.WIPE:
                 agent.tell(Event.WIPED, at)
                 agent.leave()
                 agent.out.emit(Wipe())
 
-    def _obey(self, order: Order, at: Moment) -> AckResult:
+    def _obey(self, order: Order, raw: bytes, at: Moment) -> AckResult:
         agent = self._agent
         match order.op:
             case Op.REBOOT:
@@ -131,6 +132,8 @@ class Inbox:
                 agent.out.emit(Register())
             case Op.TIME:
                 return self._on_time(order, at)
+            case Op.CERTIFICATE:
+                return self._on_certificate(order, raw)
             case Op.WIPE:
                 pass
         return AckResult.DONE
@@ -143,6 +146,17 @@ class Inbox:
         agent.nonce = None
         agent.time.on_answer(time, at)
         agent.keep()
+        return AckResult.DONE
+
+    def _on_certificate(self, order: Order, raw: bytes) -> AckResult:
+        """Kept as it came; the next connection shows it."""
+        agent = self._agent
+        try:
+            fresh = agent.renewal.take(order.args.get("certificate"))
+        except MessageError:
+            return AckResult.REFUSED
+        agent.out.emit(Keep(RENEWED, raw))
+        agent.reports.certificate_sha256 = fresh.sha256
         return AckResult.DONE
 
     def _ack(self, order: Order, result: AckResult) -> None:

@@ -68,7 +68,7 @@ class Reports:
         self.is_leaving = False
         self.held_until: float | None = None
         self._parts = parts
-        self._certificate_sha256 = certificate_sha256
+        self.certificate_sha256 = certificate_sha256
         self._last: Reported | None = None
         self._booted_at = at.now
         # Devices that boot together don't speak together.
@@ -155,7 +155,7 @@ class Reports:
             lines=tuple(self._parts.lines.states()),
             tuf=self.tuf,
             clock=ClockState(time.source(at), skew_s),
-            attest=Attest(active.sha256 if active else None, self._certificate_sha256),
+            attest=Attest(active.sha256 if active else None, self.certificate_sha256),
             emergency_ready=self.is_emergency_ready,
             err=config.kept.err,
         )

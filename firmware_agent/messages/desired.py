@@ -110,6 +110,8 @@ class Op(StrEnum):
     """Stolen or decommissioned: forget lines, secrets and certificate."""
     TIME = "time"
     """The signed answer to an event `time_wanted`: args nonce and time (UTC seconds)."""
+    CERTIFICATE = "certificate"
+    """The answer to an event `certificate_wanted`: args certificate (PEM)."""
 
 
 @dataclass(frozen=True, slots=True)

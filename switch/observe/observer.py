@@ -25,6 +25,9 @@ _LEVELS: dict[str, int] = {
     "mqtt.down": logging.WARNING,
     "device.clone": logging.ERROR,
     "device.tampered": logging.ERROR,
+    "device.stolen_seen": logging.ERROR,
+    "device.retired_seen": logging.WARNING,
+    "line.stolen_seen": logging.ERROR,
     "device.rejected": logging.WARNING,
     "device.undocumented": logging.ERROR,
     "device.unreadable": logging.WARNING,
@@ -101,6 +104,10 @@ def _auth_failed(metrics: Metrics, fields: Fields) -> None:
     metrics.count("authentications", "locked" if fields.get("locked") else "failed")
 
 
+def _retired_seen(metrics: Metrics, fields: Fields) -> None:
+    metrics.count("retired_hardware_seen", str(fields["life"]), str(fields["way"]))
+
+
 _COUNTED: dict[str, Callable[[Metrics, Fields], None]] = {
     "call.start": _call_start,
     "call.end": _call_end,
@@ -110,6 +117,8 @@ _COUNTED: dict[str, Callable[[Metrics, Fields], None]] = {
     "media.announcement": _announcement,
     "usage.threshold": _threshold,
     "auth.failed": _auth_failed,
+    "device.stolen_seen": _retired_seen,
+    "device.retired_seen": _retired_seen,
     "notice.sent": _notice,
     "notice.failed": _notice,
     "notice.bounced": _notice,

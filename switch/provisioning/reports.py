@@ -17,9 +17,11 @@ from firmware_agent.messages.topics import Kind, Topic
 from switch.call import registered_from
 from switch.clock import boottime
 from switch.provisioning.admission import Admission
+from switch.provisioning.certificates import Certificates
 from switch.provisioning.device import Event, Life
 from switch.provisioning.devices import Twin
 from switch.provisioning.fleet import Fleet
+from switch.provisioning.strays import RETIRED
 
 TAKEOVERS: Final = 5  # so many connections of one device in TAKEOVER_S mean that there are two
 TAKEOVER_S: Final = 60.0
@@ -38,6 +40,7 @@ class Reports:
     on_ota: Callable[[Twin, Ota], None]
     on_reported: Callable[[Twin], None]
     known_image: Callable[[str, str], str]
+    certificates: Certificates
 
     def take(self, topic: Topic, raw: bytes) -> None:
         """A message. One that nobody can read is noted, never an error."""
@@ -57,12 +60,17 @@ class Reports:
     # -- inside --------------------------------------------------------------------------------
 
     def _of_nobody(self, topic: Topic, twin: Twin | None, raw: bytes) -> None:
-        """A device that was cut off, or is about to be: only that it forgot everything matters."""
-        if twin is not None and topic.kind is Kind.EVT and b'"wiped"' in raw:
+        """A device that was taken out of service: that it is there, and that it forgot everything."""
+        if twin is None or twin.device.life not in RETIRED:
+            return
+        if topic.kind is Kind.EVT and b'"wiped"' in raw:
             self.fleet.devices.happened(twin, "wiped", self.fleet.now_ms())
             self.fleet.wiped(twin)
-        elif twin is not None and topic.kind is Kind.STATUS and raw:
+        elif topic.kind is Kind.STATUS and raw:
             twin.online = b'"online":true' in raw
+            if twin.online and not self.fleet.strays.has_grace(twin.device.id):
+                self.fleet.seen(twin, "MQTT")
+                self.fleet.wipe(twin)
 
     def _take(self, kind: Kind, twin: Twin, raw: bytes) -> None:
         match kind:
@@ -121,6 +129,7 @@ class Reports:
     def _attest(self, twin: Twin, reported: Reported) -> None:
         """Firmware, document and certificate against what we know; a difference opens a case."""
         device, attest = twin.device, reported.attest
+        self.certificates.see(twin, attest)
         wrong = []
         published = twin.published
         if (
@@ -130,7 +139,7 @@ class Reports:
             and attest.config_sha256 not in (None, published.sha256)
         ):
             wrong.append("document")
-        if attest.certificate_sha256 not in (None, device.certificate):
+        if attest.certificate_sha256 not in (None, twin.device.certificate):
             wrong.append("certificate")
         image = self.known_image(device.model, reported.fw.version)
         if image and image != reported.fw.sha256:
@@ -217,6 +226,9 @@ class Reports:
             case wire.Event.TIME_WANTED:
                 args = {"nonce": event.detail.get("nonce", ""), "time": fleet.now_ms() // 1000}
                 fleet.command(twin, Op.TIME, **args)
+                return
+            case wire.Event.CERTIFICATE_WANTED:
+                self.certificates.renew(twin, str(event.detail.get("csr", "")))
                 return
             case wire.Event.WIPED:
                 fleet.wiped(twin)

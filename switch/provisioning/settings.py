@@ -64,7 +64,8 @@ class MqttSettings(Section):
     With `url` that broker is used: `username` and `password`, or `certificate` and `key`, are what the
     switch shows there; `ca` is the authority of its certificate. `public_url` is what devices are told,
     if it differs. Paths are relative to the configuration file. `rotate_days` is the age at which a
-    device's SIP secret is replaced, 0 = never by itself.
+    device's SIP secret is replaced, 0 = never by itself; `certificate_days` is how long a device's
+    certificate holds: it asks for the next one when a third of that is left.
     """
 
     listen: ListenAddress = DEFAULT_LISTEN
@@ -77,6 +78,7 @@ class MqttSettings(Section):
     certificate: str = ""
     key: str = ""
     rotate_days: float = Field(default=0, ge=0)
+    certificate_days: float = Field(default=730, gt=0, le=10_950)
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:
