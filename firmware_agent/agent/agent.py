@@ -46,6 +46,8 @@ CRASH = "crash"
 BEACON_PATIENCE_S = 30.0
 REBOOT_POLL_S = 30.0
 """How often a reboot that waits is looked at, for its window."""
+_LOOK_S = 3600.0
+"""Nothing is due: a tick at times costs nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +150,7 @@ class Agent:
         self.reports.hold(at)
         self.update.report()
         self.out.flush()
-        self.reports.telemetry(at)
+        self.reports.want_telemetry(at)
         self.settle(at)
 
     def on_disconnected(self, at: Moment) -> None:
@@ -159,8 +161,6 @@ class Agent:
 
     def on_tick(self, at: Moment) -> None:
         """Time has passed."""
-        if at.now >= self.reports.telemetry_at:
-            self.reports.telemetry(at)
         if self.beacon_by is not None and at.now >= self.beacon_by:
             self.beacon_by = None
             self.ask_time(at)
@@ -180,7 +180,9 @@ class Agent:
             self.beacon_by,
             self._settled_at + REBOOT_POLL_S if waits else None,
         )
-        return min(each for each in times if each is not None)
+        return min(
+            (each for each in times if each is not None), default=self._settled_at + _LOOK_S
+        )
 
     def _overdue_at(self, ends: float | None) -> float | None:
         """A trial whose time is up in a call is looked at again."""
@@ -195,7 +197,7 @@ class Agent:
             if generation is not None:
                 self.keep()
                 self.tell(Event.SECRET_GENERATION, at, line=line, generation=generation)
-            self.reports.telemetry(at)
+            self.reports.want_telemetry(at)
         self.settle(at)
 
     def on_calls(self, calls: int, is_emergency: bool, at: Moment) -> None:
@@ -229,7 +231,7 @@ class Agent:
         for move in moves:
             self.tell(Event.MOVED, at, what=move.what, before=move.before, after=move.after)
         if changed:
-            self.reports.telemetry(at)
+            self.reports.want_telemetry(at)
         self.settle(at)
 
     # -- what the work on an update says ----------------------------------------------------------
