@@ -77,6 +77,7 @@ class Agent:
         self.identity = identity
         self.start = start
         self.kept = replace(kept, boots=kept.boots + 1)
+        self._stored: Kept | None = None
         self.out = Outbox(start.boot_id)
         self.time = TrustedTime(start.build, kept.time_floor, at)
         left = kept.emergency_until - self.time.utc(at)
@@ -280,7 +281,8 @@ class Agent:
         self.out.tell(kind, self.time.utc(at), **detail)
 
     def keep(self) -> None:
-        """Have the state stored before the next command, then drop documents it no longer refers to."""
+        """Have the state stored before the next command, if it changed (flash wears), then drop
+        documents that it no longer refers to."""
         before = set(self.kept.documents())
         self.kept = replace(
             self.kept,
@@ -291,6 +293,9 @@ class Agent:
             public_ip=self.reports.place.public_ip,
             generations=dict(self.lines.told),
         )
+        if self.kept == self._stored:
+            return
+        self._stored = self.kept
         self.out.store(self.kept)
         for sha256 in before - set(self.kept.documents()):
             self.out.emit(Forget(desired_file(sha256)))
