@@ -162,7 +162,7 @@ class Link:
         will = aiomqtt.Will(str(status), encode(self._owner.will()), qos=1, retain=True)
         async with self._broker.client(will, is_lasting=True) as client:
             topics = (str(Topic(kind, self._device)) for kind in DEVICE_READS)
-            await subscribe(client, *topics, BEACON)
+            await subscribe(client, BEACON, *topics)  # the time first: the rest is dated by it
             self._owner.on_connected()
             tasks = (
                 asyncio.create_task(self._send(client)),

@@ -49,6 +49,8 @@ CRASH = "crash"
 BEACON_PATIENCE_S = 30.0
 REBOOT_POLL_S = 30.0
 """How often a reboot that waits is looked at, for its window."""
+_LOOK_S = 3600.0
+"""Nothing is due: a tick at times costs nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,7 @@ class Agent:
         self.identity = identity
         self.start = start
         self.kept = replace(kept, boots=kept.boots + 1)
+        self._stored: Kept | None = None
         self.out = Outbox(start.boot_id)
         self.time = TrustedTime(start.build, kept.time_floor, at)
         left = kept.emergency_until - self.time.utc(at)
@@ -154,7 +157,7 @@ class Agent:
         self.reports.hold(at)
         self.update.report()
         self.out.flush()
-        self.reports.telemetry(at)
+        self.reports.want_telemetry(at)
         self.settle(at)
 
     def on_disconnected(self, at: Moment) -> None:
@@ -165,8 +168,6 @@ class Agent:
 
     def on_tick(self, at: Moment) -> None:
         """Time has passed."""
-        if at.now >= self.reports.telemetry_at:
-            self.reports.telemetry(at)
         if self.beacon_by is not None and at.now >= self.beacon_by:
             self.beacon_by = None
             self.ask_time(at)
@@ -186,7 +187,9 @@ class Agent:
             self.beacon_by,
             self._settled_at + REBOOT_POLL_S if waits else None,
         )
-        return min(each for each in times if each is not None)
+        return min(
+            (each for each in times if each is not None), default=self._settled_at + _LOOK_S
+        )
 
     def _overdue_at(self, ends: float | None) -> float | None:
         """A trial whose time is up in a call is looked at again."""
@@ -201,7 +204,7 @@ class Agent:
             if generation is not None:
                 self.keep()
                 self.tell(Event.SECRET_GENERATION, at, line=line, generation=generation)
-            self.reports.telemetry(at)
+            self.reports.want_telemetry(at)
         self.settle(at)
 
     def on_calls(self, calls: int, is_emergency: bool, at: Moment) -> None:
@@ -235,7 +238,7 @@ class Agent:
         for move in moves:
             self.tell(Event.MOVED, at, what=move.what, before=move.before, after=move.after)
         if changed:
-            self.reports.telemetry(at)
+            self.reports.want_telemetry(at)
         self.settle(at)
 
     # -- what the work on an update says ----------------------------------------------------------
@@ -284,7 +287,8 @@ class Agent:
         self.out.tell(kind, self.time.utc(at), **detail)
 
     def keep(self) -> None:
-        """Have the state stored before the next command, then drop documents it no longer refers to."""
+        """Have the state stored before the next command, if it changed (flash wears), then drop
+        documents that it no longer refers to."""
         before = set(self.kept.documents())
         self.kept = replace(
             self.kept,
@@ -295,6 +299,9 @@ class Agent:
             public_ip=self.reports.place.public_ip,
             generations=dict(self.lines.told),
         )
+        if self.kept == self._stored:
+            return
+        self._stored = self.kept
         self.out.store(self.kept)
         for sha256 in before - set(self.kept.documents()):
             self.out.emit(Forget(desired_file(sha256)))
