@@ -276,7 +276,8 @@ class CallerLeg(Leg):
             self.report(Prack(body), now)
         elif body is not None:
             # A new offer in PRACK crosses as UPDATE; the PRACK's 200 carries the answer.
-            self.pending, self.offer, self.in_body = tx, OfferState.REMOTE_OFFER, body
+            self.pending, self.offer = tx, OfferState.REMOTE_OFFER
+            self.agreed_body, self.in_body = self.in_body, body
             self.report(Update(body, by_update=True), now)
         else:
             self.reply(tx, request, 200, now)

@@ -49,6 +49,7 @@ class Leg:
     __slots__ = (
         "ack",
         "ack_waits",
+        "agreed_body",
         "aor",
         "asked",
         "bye_reason",
@@ -88,6 +89,7 @@ class Leg:
         self.offer = OfferState.STABLE
         self.in_body: Body | None = None  # the peer's last session description
         self.out_body: Body | None = None  # ours, as sent
+        self.agreed_body: Body | None = None  # what the open offer is to replace: stays if refused
         self.pending: ServerTransaction | None = None  # an offer whose answer we owe
         self.ok: Repeated2xx | None = None
         self.ack: tuple[int, bytes, Flow] | None = None  # our last ACK, to repeat it

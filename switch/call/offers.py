@@ -55,7 +55,7 @@ def on_offer(leg: "Leg", tx: ServerTransaction, request: Request, now: float) ->
         return
     if body is not None:
         leg.offer = TABLE[leg.offer, OfferEvent.RECEIVE_OFFER]
-        leg.in_body = body
+        leg.agreed_body, leg.in_body = leg.in_body, body
     leg.report(Update(body, by_update=not is_invite), now)
 
 
@@ -135,6 +135,8 @@ def refuse_pending(leg: "Leg", status: int, now: float) -> None:
     tx, leg.pending = leg.pending, None
     if tx is None:
         return
+    if leg.offer is OfferState.REMOTE_OFFER:
+        leg.in_body = leg.agreed_body  # else the same offer again would pass for a refresh
     leg.offer = TABLE.get((leg.offer, OfferEvent.REFUSED), OfferState.STABLE)
     headers = [("Retry-After", "1")] if status == 500 else []
     leg.reply(tx, tx.request, status, now, headers)
@@ -184,7 +186,7 @@ def _send(leg: "Leg", method: str, body: Body | None, now: float) -> None:
         request.add("Content-Type", body.content_type)
         request.body = body.content
         leg.offer = TABLE[leg.offer, OfferEvent.SEND_OFFER]
-        leg.out_body = body
+        leg.agreed_body, leg.out_body = leg.out_body, body
     leg.asked = leg.send(request, now)
 
 
@@ -210,6 +212,8 @@ def on_settled(leg: "Leg", updated: Updated, now: float) -> None:
     """An offer of ours is settled; a refresh of our own concerns nobody else."""
     leg.asked = None
     if updated.status >= 300:
+        if leg.offer is OfferState.LOCAL_OFFER:
+            leg.out_body = leg.agreed_body
         leg.offer = TABLE.get((leg.offer, OfferEvent.REFUSED), OfferState.STABLE)
     if leg.own_refresh:
         leg.own_refresh = False
