@@ -170,7 +170,7 @@ class CalleeLeg(Leg):
         if tx is self.invite_tx:
             self.exchange.trunks.failed(self.label, self.flow, now)
             self.fail(Fail(408, "unreachable"), now)
-        else:
+        elif tx.method != "PRACK":  # whose loss ends nothing: the callee minds it, or answers anyway
             super().on_timeout(tx, now)
 
     def on_transport_error(self, tx: ClientTransaction, now: float) -> None:
@@ -371,7 +371,8 @@ class CalleeLeg(Leg):
         self.exchange.outbox.send(fork.flow, fork.build("ACK", self.cseq).to_bytes())
         if tag not in self.forks:
             self.forks.add(tag)
-            self.exchange.transactions.request(fork.request("BYE"), fork.flow, self, now)
+            # Nobody's: what becomes of it says nothing about the dialog that goes on.
+            self.exchange.transactions.request(fork.request("BYE"), fork.flow, None, now)
 
     def fail(self, event: Fail, now: float) -> None:
         """The branch is over: tell the call why."""

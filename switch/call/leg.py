@@ -279,7 +279,7 @@ class Leg:
     def on_timeout(self, tx: ClientTransaction, now: float) -> None:
         """No answer to a request in the dialog counts as 408."""
         if self.state is not LegState.ENDED:
-            offers.on_settled(self, Updated(408, None), now)
+            self._unsettled(tx, 408, now)
             self.on_dialog_gone(now)
 
     def on_transport_error(self, tx: ClientTransaction, now: float) -> None:
@@ -287,7 +287,12 @@ class Leg:
         if tx.method == "BYE" and self.aor:
             self.exchange.wheel.arm(now + BYE_RETRY_S, self, "bye")
         elif self.state is not LegState.ENDED:
-            offers.on_settled(self, Updated(480, None), now)
+            self._unsettled(tx, 480, now)
+
+    def _unsettled(self, tx: ClientTransaction, status: int, now: float) -> None:
+        """Nothing came of a request of ours: if it was an offer, it counts as refused."""
+        if tx is self.asked:
+            offers.on_settled(self, Updated(status, None), now)
 
     def on_dialog_gone(self, now: float) -> None:
         """481 or 408 in the dialog ends it (§12.2.1.2). Not so an emergency call, unless both sides have

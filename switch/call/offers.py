@@ -127,7 +127,12 @@ def refresh(leg: "Leg", now: float) -> bool:
 
 
 def _is_idle(leg: "Leg") -> bool:
-    return leg.offer is OfferState.STABLE and leg.pending is None and leg.ack_waits is None
+    return (
+        leg.offer is OfferState.STABLE
+        and leg.pending is None
+        and leg.asked is None  # also a refresh without a body, whose answer isn't the other side's
+        and leg.ack_waits is None
+    )
 
 
 def refuse_pending(leg: "Leg", status: int, now: float) -> None:

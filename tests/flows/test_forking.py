@@ -115,3 +115,19 @@ def test_two_early_dialogs_from_one_target(world: World) -> None:
     caller.send("BYE")
     caller.expect(200)
     assert c.expect("BYE").to_tag == "second"
+
+
+def test_a_fork_that_ignores_its_bye_ends_nothing(world: World) -> None:
+    """The second phone behind a carrier's proxy is gone at once: the call that is up has another peer."""
+    a, c = world.phone("101"), world.carrier(1)
+    caller = a.call("0145678901")
+    callee = c.called()
+    c.reply(callee.invite, 200, tag="first", body=sdp("c"))
+    c.expect("ACK")
+    caller.expect(200)
+    caller.ack()
+    c.reply(callee.invite, 200, tag="second", body=sdp("c"))
+    assert c.got == ["ACK", "BYE"]
+    world.after(40)
+    assert len(world.exchange.calls) == 1
+    a.silent()

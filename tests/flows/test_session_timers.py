@@ -103,3 +103,18 @@ def test_a_peer_without_session_timers_is_refreshed_by_us(world: World) -> None:
     b.reply(callee.expect("INVITE"), 200, body=sdp("102"))
     callee.expect("ACK")
     assert world.exchange.calls
+
+
+def test_a_reinvite_of_the_other_side_waits_for_our_refresh(world: World) -> None:
+    """Both would be open at once, and the answer to one taken for the other's."""
+    a, b = world.phone("101"), world.phone("102")
+    caller, callee = timed(world, a, b, "600;refresher=uac", "600;refresher=uac")
+    world.after(300.2)
+    update = callee.expect("UPDATE")
+    caller.reinvite(body=sdp("101", 2))
+    caller.fails(491)
+    b.silent()
+    b.reply(update, 200, ("Session-Expires", "600;refresher=uac"), ("Require", "timer"))
+    caller.reinvite(body=sdp("101", 2))
+    b.reply(callee.expect("INVITE"), 200, body=sdp("102", 2))
+    assert caller.expect(200).body == sdp("102", 2)
