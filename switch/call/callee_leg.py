@@ -30,6 +30,8 @@ from switch.sip.ids import new_tag
 from switch.sip.message import Request, Response
 from switch.transaction.client import ClientTransaction
 
+MAX_RSEQ_DIGITS = 10  # RFC 3262 §7.1: below 2**32
+
 
 class Branch(Enum):
     """Where the outgoing INVITE stands."""
@@ -283,7 +285,7 @@ class CalleeLeg(Leg):
     def _take_reliable(self, response: Response, body: Body | None, now: float) -> bool | None:
         """PRACK a reliable provisional; None when it is a repeated one, else whether it offers."""
         rseq = response.get("RSeq") or ""
-        if not rseq.isascii() or not rseq.isdigit():
+        if not rseq.isascii() or not rseq.isdigit() or len(rseq) > MAX_RSEQ_DIGITS:
             return None
         self.received = self.received or ReliableReceiver()
         if not self.received.accept(int(rseq)):

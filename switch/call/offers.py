@@ -222,7 +222,9 @@ def on_settled(leg: "Leg", updated: Updated, now: float) -> None:
         leg.offer = TABLE.get((leg.offer, OfferEvent.REFUSED), OfferState.STABLE)
     if leg.own_refresh:
         leg.own_refresh = False
-        if updated.status >= 300:
+        if updated.status == 491 or updated.status >= 500:
+            leg.session.retry(now)
+        elif updated.status >= 300:
             leg.session.restart(now)
     elif leg.state is not LegState.ENDED:
         leg.report(updated, now)
