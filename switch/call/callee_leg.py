@@ -10,6 +10,7 @@ from enum import Enum
 from switch.call.emergency_media import speech_only
 from switch.call.ending import slug_of
 from switch.call.exchange import Exchange
+from switch.call.hunt import contacts_of
 from switch.call.identity import Caller
 from switch.call.invitation import Wording, write_invite
 from switch.call.leg import CallOfLeg, Leg
@@ -19,7 +20,7 @@ from switch.call.relay import body_of
 from switch.call.repair import copy_of, repaired, strip_place
 from switch.call.state import LegState
 from switch.call.vocabulary import Body, Connect, Fail, Ring
-from switch.dialog.dialog import Dialog, bare_uri, contact_value, via_value
+from switch.dialog.dialog import Dialog, contact_value, via_value
 from switch.dialog.offer_answer import OfferState
 from switch.dialog.reliable import ReliableReceiver
 from switch.dialog.session_timer import raised_interval, read_answer
@@ -172,7 +173,9 @@ class CalleeLeg(Leg):
         if tx is self.invite_tx:
             self.exchange.trunks.failed(self.label, self.flow, now)
             self.fail(Fail(408, "unreachable"), now)
-        elif tx.method != "PRACK":  # whose loss ends nothing: the callee minds it, or answers anyway
+        elif (
+            tx.method != "PRACK"
+        ):  # whose loss ends nothing: the callee minds it, or answers anyway
             super().on_timeout(tx, now)
 
     def on_transport_error(self, tx: ClientTransaction, now: float) -> None:
@@ -313,9 +316,7 @@ class CalleeLeg(Leg):
         if self.branch is Branch.CANCELLED:
             self.fail(Fail(status, "cancelled"), now)
         elif not self._tries_again(response, now):
-            contacts: tuple[str, ...] = ()
-            if status < 400:
-                contacts = tuple(bare_uri(value) for value in response.split("Contact"))
+            contacts = contacts_of(response) if status < 400 else ()
             if status == 503:
                 self.exchange.trunks.failed(self.label, self.flow, now)
             key = response.get("X-Vigie-Key") or ""
