@@ -25,8 +25,8 @@ from switch.call.callee_leg import CalleeLeg
 from switch.call.caller_leg import CallerLeg
 from switch.call.ending import ENDINGS, ending_headers
 from switch.call.exchange import Exchange
+from switch.call.headers import ALLOW
 from switch.call.incoming import note_failed, receive_invite, unsupported
-from switch.call.offers import ALLOW
 from switch.call.reappearance import note_stolen
 from switch.call.registered_from import registered
 from switch.call.shedding import Shedding

@@ -7,6 +7,7 @@ After the answer everything is `Leg`'s.
 
 from enum import Enum
 
+from switch.call.challenge import CHALLENGES, proofs, proved
 from switch.call.emergency_media import speech_only
 from switch.call.ending import slug_of
 from switch.call.exchange import Exchange
@@ -25,7 +26,6 @@ from switch.dialog.offer_answer import OfferState
 from switch.dialog.reliable import ReliableReceiver
 from switch.dialog.session_timer import raised_interval, read_answer
 from switch.routing.target import Place, Target
-from switch.sip.digest import authorize, choose_challenge
 from switch.sip.flow import Flow
 from switch.sip.ids import new_tag
 from switch.sip.message import Request, Response
@@ -152,7 +152,7 @@ class CalleeLeg(Leg):
     def on_response(self, tx: ClientTransaction, response: Response, now: float) -> None:
         """A response to our INVITE, or to a later request of this leg."""
         if tx is not self.invite_tx:
-            if response.cseq.method != "PRACK":
+            if response.cseq.method != "PRACK" or response.status in CHALLENGES:
                 super().on_response(tx, response, now)
             return
         status = response.status
@@ -336,22 +336,11 @@ class CalleeLeg(Leg):
         credentials = self.target.credentials
         if credentials is None or self.challenged or self.invite is None:
             return False
-        proxy = response.status == 407
-        values = response.get_all("Proxy-Authenticate" if proxy else "WWW-Authenticate")
-        challenge = choose_challenge(values)
-        if challenge is None:
+        invite = copy_of(self.invite)
+        if not proved(invite, response, credentials):
             return False
-        self.challenged = True
-        answer = authorize(
-            challenge,
-            credentials.username,
-            credentials.password,
-            "INVITE",
-            self.invite.uri,
-            1,
-            new_tag(),
-        )
-        self.invite.set("Proxy-Authorization" if proxy else "Authorization", answer)
+        self.challenged, self.invite = True, invite
+        self.proofs = (self.cseq + 1, proofs(invite))
         self._again(now)
         return True
 

@@ -6,8 +6,8 @@ the answer, the refusal, CANCEL. After the answer everything is `Leg`'s.
 
 from switch.call.ending import ending_headers
 from switch.call.exchange import Exchange
+from switch.call.headers import ALLOW
 from switch.call.leg import CallOfLeg, Leg
-from switch.call.offers import ALLOW
 from switch.call.relay import body_of
 from switch.call.state import LegState
 from switch.call.vocabulary import Body, Cancel, Lost, Prack, Ring, Update

@@ -7,7 +7,7 @@ stands in `leg.offer`.
 
 from typing import TYPE_CHECKING
 
-from switch.call.headers import CROSSING_BODIES
+from switch.call.headers import ALLOW, CROSSING_BODIES
 from switch.call.relay import body_of
 from switch.call.state import LegState
 from switch.call.vocabulary import Body, Update, Updated, Withdraw
@@ -26,8 +26,6 @@ from switch.transaction.server import ServerTransaction
 
 if TYPE_CHECKING:
     from switch.call.leg import Leg
-
-ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, MESSAGE, NOTIFY"
 
 
 def on_offer(leg: "Leg", tx: ServerTransaction, request: Request, now: float) -> None:

@@ -43,9 +43,7 @@ def test_a_call_that_rings_goes_on(world: World, monkeypatch: pytest.MonkeyPatch
     assert a.got == [200]
 
 
-def test_a_refusal_that_we_do_not_understand(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_refusal_that_we_do_not_understand(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The next route of an emergency call is tried."""
     a, c, c2 = world.phone("101"), world.carrier(1), world.carrier(2)
     a.call("18")
@@ -55,5 +53,3 @@ def test_a_refusal_that_we_do_not_understand(
     world.pump()
     c2.called().answer(200, body=sdp("c"))
     assert a.got == [200]
-
-
