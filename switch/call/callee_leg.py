@@ -58,6 +58,7 @@ class CalleeLeg(Leg):
         "invite_tx",
         "is_repaired",
         "late_offer",
+        "media_tag",
         "prack_waits",
         "received",
         "sent_at",
@@ -79,6 +80,7 @@ class CalleeLeg(Leg):
         self.late_offer = False
         self.received: ReliableReceiver | None = None
         self.prack_waits: str | None = None  # RAck of an 18x whose offer the caller still answers
+        self.media_tag = ""  # To-tag of who last sent a session description
         self.forks: set[str] | None = None  # To-tags of second 200s, already hung up
         self.started_at = 0.0
         self.sent_at = 0.0  # when the INVITE went out last
@@ -231,7 +233,7 @@ class CalleeLeg(Leg):
             self.send_ack(self.dialog, invite.cseq.number, None, now)
         self.session.start(read_answer(response, self.exchange.settings.session_expires_s), now)
         self.invite = None
-        self.report(Connect(body, is_offer), now)
+        self.report(Connect(body, is_offer, self._is_other(tag, body)), now)
 
     # -- inside --------------------------------------------------------------------------------
 
@@ -262,7 +264,7 @@ class CalleeLeg(Leg):
         assert self.invite is not None
         self.invite = copy_of(self.invite)
         self.branch = Branch.CALLING
-        self.dialog = None
+        self.dialog, self.media_tag = None, ""
         self._send_on(self.flow, now)
 
     def _on_provisional(self, response: Response, now: float) -> None:
@@ -283,7 +285,15 @@ class CalleeLeg(Leg):
                 return
             is_reliable, is_offer = True, taken
         self.in_body = body or self.in_body
-        self.report(Ring(response.status, body, is_reliable, is_offer), now)
+        is_other = self._is_other(tag or "", body)
+        self.report(Ring(response.status, body, is_reliable, is_offer, is_other), now)
+
+    def _is_other(self, tag: str, body: Body | None) -> bool:
+        """Whether a body comes from another fork behind the target than the one before."""
+        if body is None:
+            return False
+        before, self.media_tag = self.media_tag, tag
+        return before not in ("", tag)
 
     def _take_reliable(self, response: Response, body: Body | None, now: float) -> bool | None:
         """PRACK a reliable provisional; None when it is a repeated one, else whether it offers."""
