@@ -20,15 +20,18 @@ from policy.model import LineState
 from switch.auth.address import address_key
 from switch.auth.authenticator import Accepted, Challenge
 from switch.auth.lockout import known_record
+from switch.call.call import Call
+from switch.call.callee_leg import CalleeLeg
 from switch.call.caller_leg import CallerLeg
 from switch.call.ending import ENDINGS, ending_headers
 from switch.call.exchange import Exchange
+from switch.call.headers import ALLOW
 from switch.call.incoming import dialled_number, note_failed, receive_invite, unsupported
 from switch.call.mending import mended
-from switch.call.offers import ALLOW
 from switch.call.reappearance import note_stolen
 from switch.call.registered_from import registered
 from switch.call.shedding import Shedding
+from switch.call.vocabulary import Fail
 from switch.dialog.dialog import host_port
 from switch.sip.build import make_response, stamp_source
 from switch.sip.errors import ParseError
@@ -112,9 +115,12 @@ class Core:
 
     def _response(self, response: Response, flow: Flow, now: float) -> None:
         self.responses[response.status] += 1
-        transactions = self.exchange.transactions
-        if transactions.receive_response(response, flow, now):
-            return
+        try:
+            if self.exchange.transactions.receive_response(response, flow, now):
+                return
+        except Exception:
+            self._refused_anyhow(response, now)
+            raise  # for the log
         # A 2xx outlives its transaction: whoever made the dialog acknowledges it again.
         leg = self.exchange.legs.get(response.from_tag or "")
         if leg is not None and response.cseq.method == "INVITE" and 200 <= response.status < 300:
@@ -139,6 +145,9 @@ class Core:
             if tx.is_answered:
                 raise
             self._bad_request(tx, request, error, flow, now)
+        except Exception:
+            self._broken_off(tx, request, now)
+            raise  # for the log
 
     def _dispatch(self, tx: ServerTransaction, request: Request, flow: Flow, now: float) -> None:
         """A new request: to its leg by our tag, else by its method."""
@@ -266,6 +275,25 @@ class Core:
 
     def _subscribe(self, tx: ServerTransaction, request: Request, flow: Flow, now: float) -> None:
         self._reply(tx, request, 489, now, [("Allow-Events", "")])
+
+    # -- when we fail --------------------------------------------------------------------------
+
+    def _broken_off(self, tx: ServerTransaction, request: Request, now: float) -> None:
+        """A request met a mistake of ours: it gets an answer, since a phone that is told nothing after
+        the 100 waits for good. A call whose targets ring already goes on."""
+        owner = tx.owner
+        call = owner.call if isinstance(owner, CallerLeg) else None
+        if isinstance(call, Call):
+            if not any(branch.is_open for branch in call.branches):
+                call.hang_up("switch_error", now)
+        elif not tx.is_answered:
+            self._refuse(tx, request, "switch_error", now)
+
+    def _refused_anyhow(self, response: Response, now: float) -> None:
+        """A refusal met a mistake of ours: the branch is over all the same, and the next one is tried."""
+        leg = self.exchange.legs.get(response.from_tag or "")
+        if isinstance(leg, CalleeLeg) and leg.is_open and response.status >= 300:
+            leg.fail(Fail(500, "switch_error"), now)
 
     # -- inside --------------------------------------------------------------------------------
 

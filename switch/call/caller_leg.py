@@ -6,8 +6,8 @@ the answer, the refusal, CANCEL. After the answer everything is `Leg`'s.
 
 from switch.call.ending import ending_headers
 from switch.call.exchange import Exchange
+from switch.call.headers import ALLOW
 from switch.call.leg import CallOfLeg, Leg
-from switch.call.offers import ALLOW
 from switch.call.relay import body_of
 from switch.call.state import LegState
 from switch.call.vocabulary import Body, Cancel, Lost, Prack, Ring, Update
@@ -276,7 +276,8 @@ class CallerLeg(Leg):
             self.report(Prack(body), now)
         elif body is not None:
             # A new offer in PRACK crosses as UPDATE; the PRACK's 200 carries the answer.
-            self.pending, self.offer, self.in_body = tx, OfferState.REMOTE_OFFER, body
+            self.pending, self.offer = tx, OfferState.REMOTE_OFFER
+            self.agreed_body, self.in_body = self.in_body, body
             self.report(Update(body, by_update=True), now)
         else:
             self.reply(tx, request, 200, now)

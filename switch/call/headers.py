@@ -6,6 +6,9 @@ phone speak to a carrier with the operator's voice (P-*, X-*, Geolocation).
 
 from switch.sip.message import Request, Response
 
+ALLOW = (
+    "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, MESSAGE, NOTIFY"  # ours, on each leg
+)
 MAX_HISTORY = 10  # entries of Diversion or History-Info that cross: a longer list is a forward loop
 
 CROSSING_REQUEST: dict[str, frozenset[str]] = {

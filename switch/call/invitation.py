@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from switch.call.exchange import CallSettings
+from switch.call.headers import ALLOW
 from switch.call.identity import Caller, from_value, identity_headers
-from switch.call.offers import ALLOW
 from switch.call.repair import PLACE_FIELDS
 from switch.call.vocabulary import Body
 from switch.dialog.dialog import contact_value, via_value

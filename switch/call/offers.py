@@ -7,7 +7,7 @@ stands in `leg.offer`.
 
 from typing import TYPE_CHECKING
 
-from switch.call.headers import CROSSING_BODIES
+from switch.call.headers import ALLOW, CROSSING_BODIES
 from switch.call.relay import body_of
 from switch.call.state import LegState
 from switch.call.vocabulary import Body, Update, Updated, Withdraw
@@ -26,8 +26,6 @@ from switch.transaction.server import ServerTransaction
 
 if TYPE_CHECKING:
     from switch.call.leg import Leg
-
-ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, MESSAGE, NOTIFY"
 
 
 def on_offer(leg: "Leg", tx: ServerTransaction, request: Request, now: float) -> None:
@@ -55,7 +53,7 @@ def on_offer(leg: "Leg", tx: ServerTransaction, request: Request, now: float) ->
         return
     if body is not None:
         leg.offer = TABLE[leg.offer, OfferEvent.RECEIVE_OFFER]
-        leg.in_body = body
+        leg.agreed_body, leg.in_body = leg.in_body, body
     leg.report(Update(body, by_update=not is_invite), now)
 
 
@@ -127,7 +125,12 @@ def refresh(leg: "Leg", now: float) -> bool:
 
 
 def _is_idle(leg: "Leg") -> bool:
-    return leg.offer is OfferState.STABLE and leg.pending is None and leg.ack_waits is None
+    return (
+        leg.offer is OfferState.STABLE
+        and leg.pending is None
+        and leg.asked is None  # also a refresh without a body, whose answer isn't the other side's
+        and leg.ack_waits is None
+    )
 
 
 def refuse_pending(leg: "Leg", status: int, now: float) -> None:
@@ -135,6 +138,8 @@ def refuse_pending(leg: "Leg", status: int, now: float) -> None:
     tx, leg.pending = leg.pending, None
     if tx is None:
         return
+    if leg.offer is OfferState.REMOTE_OFFER:
+        leg.in_body = leg.agreed_body  # else the same offer again would pass for a refresh
     leg.offer = TABLE.get((leg.offer, OfferEvent.REFUSED), OfferState.STABLE)
     headers = [("Retry-After", "1")] if status == 500 else []
     leg.reply(tx, tx.request, status, now, headers)
@@ -184,7 +189,7 @@ def _send(leg: "Leg", method: str, body: Body | None, now: float) -> None:
         request.add("Content-Type", body.content_type)
         request.body = body.content
         leg.offer = TABLE[leg.offer, OfferEvent.SEND_OFFER]
-        leg.out_body = body
+        leg.agreed_body, leg.out_body = leg.out_body, body
     leg.asked = leg.send(request, now)
 
 
@@ -210,10 +215,14 @@ def on_settled(leg: "Leg", updated: Updated, now: float) -> None:
     """An offer of ours is settled; a refresh of our own concerns nobody else."""
     leg.asked = None
     if updated.status >= 300:
+        if leg.offer is OfferState.LOCAL_OFFER:
+            leg.out_body = leg.agreed_body
         leg.offer = TABLE.get((leg.offer, OfferEvent.REFUSED), OfferState.STABLE)
     if leg.own_refresh:
         leg.own_refresh = False
-        if updated.status >= 300:
+        if updated.status == 491 or updated.status >= 500:
+            leg.session.retry(now)
+        elif updated.status >= 300:
             leg.session.restart(now)
     elif leg.state is not LegState.ENDED:
         leg.report(updated, now)

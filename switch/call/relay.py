@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from switch.call.headers import crossing
+from switch.call.headers import ALLOW, CROSSING_BODIES, crossing
 from switch.call.vocabulary import Body, Relay, Relayed
 from switch.sip.build import make_response
 from switch.sip.message import Message, Request, Response
@@ -20,6 +20,18 @@ def body_of(message: Message) -> Body | None:
     if not message.body:
         return None
     return Body(message.get("Content-Type") or "application/sdp", message.body)
+
+
+def on_relay(leg: "Leg", tx: ServerTransaction, request: Request, now: float) -> None:
+    """A request that crosses as it is; OPTIONS is answered here (it asks about this hop)."""
+    if request.method == "OPTIONS":
+        leg.reply(tx, request, 200, now, [("Allow", ALLOW)])
+    elif leg.call is None:
+        leg.reply(tx, request, 481, now)
+    elif request.body and (request.content_type or "") not in CROSSING_BODIES:
+        leg.reply(tx, request, 415, now)
+    else:
+        leg.report(Relay(tx, request), now)
 
 
 def send_relay(leg: "Leg", relay: Relay, now: float) -> None:

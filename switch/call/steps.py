@@ -57,6 +57,8 @@ def on_ring(call: "Call", leg: Leg, event: Ring, now: float) -> None:
     call.record.ringing_relayed = True
     if call.is_emergency and event.is_offer and event.body is not None:
         event = event._replace(body=emergency_media.speech_only(event.body))
+    if event.is_other:
+        call.caller_leg.open_new_early_dialog()
     call.caller_leg.ring(event, now)
 
 
@@ -80,6 +82,8 @@ def on_connect(call: "Call", leg: Leg, event: Connect, now: float) -> None:
     body = event.body
     if call.is_emergency and event.is_offer and body is not None:
         body = emergency_media.speech_only(body)
+    if event.is_other:
+        call.caller_leg.open_new_early_dialog()
     call.caller_leg.connect(body, event.is_offer, now)
     call.note(answered_record(call, losers))
 

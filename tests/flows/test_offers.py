@@ -300,3 +300,32 @@ def test_a_reinvite_before_the_first_ack(world: World) -> None:
     caller.ack(cseq=first)
     hang_up(caller, callee) if b.got else None
     world.assert_idle()
+
+
+def test_a_carrier_that_answers_the_call_and_not_the_prack(world: World) -> None:
+    a, c = world.phone("101"), world.carrier(1)
+    caller = a.call("0145678901", ("Supported", "100rel"))
+    callee = c.called()
+    callee.ring_reliably()
+    c.expect("PRACK")
+    ringing = caller.expect(180)
+    caller.send("PRACK", ("RAck", f"{ringing.get('RSeq')} {caller.invite.cseq.number} INVITE"))
+    caller.expect(200)
+    callee.answer(200, body=sdp("c"))
+    c.expect("ACK")
+    caller.expect(200)
+    caller.ack()
+    world.after(40)
+    assert len(world.exchange.calls) == 1
+    a.silent()
+
+
+def test_an_rseq_without_measure_is_passed_over(world: World) -> None:
+    a, c = world.phone("101"), world.carrier(1)
+    caller = a.call("0145678901", ("Supported", "100rel"))
+    callee = c.called()
+    callee.answer(183, ("Require", "100rel"), ("RSeq", "9" * 5000), body=sdp("c"))
+    c.silent()
+    callee.answer(200, body=sdp("c"))
+    c.expect("ACK")
+    caller.expect(200)
