@@ -137,6 +137,7 @@ class Broker:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                process_group=0,  # a terminal's Ctrl-C is for the switch, which ends its broker
             )
         self.starts += 1
         listening = asyncio.create_task(self._await_listening())
