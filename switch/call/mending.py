@@ -23,9 +23,8 @@ from switch.sip.head import check_call_id
 from switch.sip.limits import MAX_LINE_CHARS
 from switch.sip.message import Request
 from switch.sip.multipart import split_parts
-from switch.sip.names import SINGLE_VALUED
 
-# What a call is made of; who reads one that has no reader below takes any text.
+# What a call is made of, the first of several counts; what isn't read below is taken as any text.
 _KEPT: Final = frozenset(
     {"Via", "From", "To", "Call-ID", "CSeq", "Contact", "Record-Route", "Max-Forwards"}
     | {"Authorization", "Allow", "Supported", "Require", "Session-Expires", "Min-SE"}
@@ -33,9 +32,7 @@ _KEPT: Final = frozenset(
 )
 _READERS: Final[dict[str, Callable[[Request], object]]] = {
     "Contact": lambda invite: invite.contacts,
-    "Record-Route": lambda invite: invite.record_route,
     "Max-Forwards": lambda invite: invite.max_forwards,
-    "Geolocation": lambda invite: invite.split("Geolocation"),
 }
 _SDP: Final = "application/sdp"
 _SIP: Final = re.compile(r'\s*<?\s*(sips?):([^\s<>"@:]+)(?::[^\s<>"@]*)?@', re.IGNORECASE)
@@ -54,8 +51,7 @@ def mended(invite: Request, flow: Flow, host: str) -> Request:
     """A new INVITE with what can be read of this one. Raises ParseError when that is too little."""
     names, values = [], []
     for name, value in zip(invite.names, invite.values, strict=True):
-        is_repeated = name in names and name in SINGLE_VALUED
-        if name in _KEPT and len(value) <= MAX_LINE_CHARS and not is_repeated:
+        if name in _KEPT and len(value) <= MAX_LINE_CHARS:
             names.append(name)
             values.append(value)
     uri = _request_uri(invite.uri, host)

@@ -45,7 +45,8 @@ ELSEWHERE = 'SIP;cause=200;text="Call completed elsewhere"'
 def on_ring(call: "Call", leg: Leg, event: Ring, now: float) -> None:
     """A target makes progress. Emergency: the first that rings wins the race."""
     assert isinstance(leg, CalleeLeg)
-    call.record.rang(now)
+    if not announced.is_announcement(leg):
+        call.record.rang(now)
     if call.is_emergency and leg.is_trunk:
         call.cancel_branches(now, but=leg)
         call.disarm()

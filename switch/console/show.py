@@ -20,7 +20,7 @@ _WIDTH_OF_FILES = 240
 _TIMES = frozenset(
     {"at", "start", "end", "answer", "since", "until", "expires_at", "occurred_at", "t", "deadline"}
     | {"accepted_at", "warned_at", "cure_by", "told_at", "effective_at"}
-    | {"claimed_at", "certificate_until"}
+    | {"changed_at", "confirmed_at", "claimed_at", "certificate_until"}
 )
 
 

@@ -237,6 +237,12 @@ def test_a_re_invite_that_cannot_be_read_is_no_new_call(world: World) -> None:
     assert len(world.exchange.calls) == 1
 
 
+def test_what_follows_the_body_is_not_its_part(world: World) -> None:
+    phone, carrier = world.phone("101"), world.carrier(1)
+    world.deliver(datagram(phone, "18", DAMAGES[0]) + b"GARBAGE", phone.flow)
+    assert b"GARBAGE" not in carrier.expect("INVITE").body
+
+
 def test_a_damaged_repetition_is_absorbed(world: World) -> None:
     phone, carrier = world.phone("101"), world.carrier(1)
     data = datagram(phone, "18", DAMAGES[0])

@@ -53,6 +53,17 @@ def test_without_extensions(world: World) -> None:
     assert world.exchange.calls, "no session timer ends it"
 
 
+def test_a_trunk_is_repaired_once(world: World) -> None:
+    """What it refuses next is the next route's."""
+    _caller, c2, first = second(world)
+    c1 = world.carrier(1)
+    repaired = again(c2, first, 424)
+    repaired.answer(420)
+    c2.expect("ACK")
+    c2.silent()
+    assert c1.called().invite.uri == "sip:112@127.0.1.1:5070"
+
+
 @pytest.mark.parametrize("status", [428, 436, 437, 438])
 def test_without_the_signature(world: World, status: int) -> None:
     caller, c2, first = second(world, ("Identity", "eyJh;info=<https://cert.example/a>"))
