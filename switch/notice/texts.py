@@ -7,14 +7,13 @@ wrote words for must still reach somebody. Deliberately absent: HTML, and any ch
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 _FALLBACK: Final = ("unknown", "operator")
-_DATES: Final = {"fr": "%d/%m/%Y à %H:%M:%S", "en": "%Y-%m-%d at %H:%M:%S"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +49,15 @@ def compose(
 ) -> tuple[str, str]:
     """Return subject and text. `at_ms` is UTC milliseconds, shown in the time zone `zone`."""
     wording = wordings().get((kind, audience)) or wordings()[_FALLBACK]
-    at = datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(ZoneInfo(zone))
+    date, _, time = datetime.fromtimestamp(at_ms // 1000, ZoneInfo(zone)).isoformat().partition("T")
+    year, month, day = date.split("-")
     shown = {
         "kind": kind,
         "all": "\n".join(f"{name}: {value}" for name, value in fields.items()),
         **{name: _spelt(value) for name, value in fields.items()},
     }
-    french = _Words(shown, at=at.strftime(_DATES["fr"]))
-    english = _Words(shown, at=at.strftime(_DATES["en"]))
+    french = _Words(shown, at=f"{day}/{month}/{year} à {time[:8]}")
+    english = _Words(shown, at=f"{date} at {time[:8]}")
     subject = f"{wording.subject_fr.format_map(french)} / {wording.subject_en.format_map(english)}"
     body = f"{wording.fr.strip().format_map(french)}\n\n---\n\n{wording.en.strip().format_map(english)}\n"
     # A field could carry a line end, which would begin another header of a mail.
