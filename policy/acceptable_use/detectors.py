@@ -25,6 +25,9 @@ class Level(IntEnum):
     HARD = 2
 
 
+LEVELS = NONE, _, _ = tuple(Level)
+
+
 @dataclass(frozen=True, slots=True)
 class Feature:
     """`value` is None while the sample is too small. With `below`, small values are the suspect ones."""
@@ -40,10 +43,10 @@ class Feature:
     def level(self, value: float | None) -> Level:
         """What a value of this feature says."""
         if value is None:
-            return Level.NONE
+            return NONE
         if self.below:
-            return Level((value < self.soft) + (value < self.hard))
-        return Level((value >= self.soft) + (value >= self.hard))
+            return LEVELS[(value < self.soft) + (value < self.hard)]
+        return LEVELS[(value >= self.soft) + (value >= self.hard)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ Fields = Mapping[str, object]
 
 _LEVELS: dict[str, int] = {
     "call.start": logging.DEBUG,
+    "emergency.attempt": logging.DEBUG,  # all are in emergency.outcome
     "trunk.down": logging.WARNING,
     "trunk.tls_refused": logging.ERROR,
     "auth.failed": logging.WARNING,

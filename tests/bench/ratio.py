@@ -25,8 +25,9 @@ from switch.sip.digest import Challenge, authorize, choose_challenge
 from switch.sip.parser import parse
 
 import os as _os
-RATE = float(_os.environ.get("R","60"))
-BLOCK = 150  # calls
+
+RATE = float(_os.environ.get("R", "60"))
+BLOCK = int(_os.environ.get("B","150"))
 EMERGENCY, ORDINARY = "18", "0145678901"
 KINDS = {"call out": ORDINARY, "emergency": EMERGENCY}
 STORED_S = 10.0  # by then all is in the database
@@ -115,7 +116,10 @@ def check_aftermath(data: Path, calls: int) -> None:
     def found() -> dict[str, int]:
         with closing(sqlite3.connect(f"file:{data / 'vigie.sqlite'}?mode=ro", uri=True)) as store:
             rows = store.execute("SELECT count(*) FROM audit").fetchone()[0]
-        return {"audit": rows, "notices": len(list((data / "outbox").glob("*-emergency_call-*.json")))}
+        return {
+            "audit": rows,
+            "notices": len(list((data / "outbox").glob("*-emergency_call-*.json"))),
+        }
 
     wanted = {"audit": calls, "notices": calls}
     if not until(lambda: found() == wanted, STORED_S):
