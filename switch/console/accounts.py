@@ -111,6 +111,9 @@ class Accounts:
                 ended.append(
                     {"line": line.id, "state": line.state.value, "refused": refusal.message}
                 )
+        reasons = [item["refused"] for item in ended if isinstance(item, dict) and "refused" in item]
+        if reasons and len(reasons) == len(ended):
+            raise CommandRefused("not_allowed", f"no line may be ended: {reasons[0]}")
         return ended
 
     # -- inside --------------------------------------------------------------------------------

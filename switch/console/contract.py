@@ -43,6 +43,10 @@ _WARNINGS: Final[Mapping[str, tuple[Note, str]]] = {
 }
 
 
+_BARS: Final = frozenset({LineState.SUSPENDED, LineState.UNPAID, LineState.FRAUD_HOLD})
+_SUSPENSIONS: Final = frozenset(name for name, row in TABLE.items() if row.to in _BARS)
+# As people say them: arrears by their clause, a hold for fraud by its name, since 2(k)(e) bars all.
+_GROUNDS: Final = sorted({*_SUSPENSIONS - {"unpaid"}, TABLE["unpaid"].clause})
 _ENDS: Final = {name: row for name, row in TABLE.items() if row.to is LineState.TERMINATED}
 
 
@@ -105,9 +109,13 @@ class Contract:
         return self._change(args, "activated")
 
     def suspend(self, args: Args) -> object:
-        """Suspend under a ground of 2(k), for tampering (2(i)), or for arrears (4(e)) after a warning."""
+        """Suspend under a ground of 2(k), for tampering (2(i)), or for arrears (4(e)) after a warning;
+        `fraud_hold` bars international and premium calls only."""
         ground = str(args["ground"])
-        return self._change(args, "unpaid" if ground == TABLE["unpaid"].clause else ground)
+        name = "unpaid" if ground == TABLE["unpaid"].clause else ground
+        if name not in _SUSPENSIONS:
+            raise CommandRefused("bad_args", f"--ground {ground}: one of {', '.join(_GROUNDS)}")
+        return self._change(args, name)
 
     def resume(self, args: Args) -> object:
         """Back to active: reinstated. With new hardware after a theft, back to what it was before."""

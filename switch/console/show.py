@@ -19,7 +19,7 @@ _WIDTH_OF_FILES = 240
 #: Keys that hold UTC milliseconds or durations in milliseconds, wherever they occur.
 _TIMES = frozenset(
     {"at", "start", "end", "answer", "since", "until", "expires_at", "occurred_at", "t", "deadline"}
-    | {"accepted_at", "warned_at", "cure_by", "told_at", "effective_at"}
+    | {"accepted_at", "warned_at", "cure_by", "told_at", "effective_at", "confirmed_at"}
 )
 
 

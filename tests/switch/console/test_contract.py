@@ -28,7 +28,21 @@ def test_a_suspension_cites_its_ground_and_is_told(ground: str) -> None:
 
 
 def test_a_ground_that_the_terms_do_not_have_is_refused() -> None:
-    assert Desk().refused("suspend", ground="2(k)(z)").startswith("not_allowed: there is no change")
+    assert Desk().refused("suspend", ground="2(k)(z)") == (
+        "bad_args: --ground 2(k)(z): one of 2(i), 2(k)(a), 2(k)(b), 2(k)(c), 2(k)(d), 2(k)(e), 2(k)(f), "
+        "4(e), fraud_hold"
+    )
+
+
+@pytest.mark.parametrize("name", ["insolvency", "convenience", "activated", "stolen", "reinstated"])
+def test_a_suspension_is_nothing_else(name: str) -> None:
+    assert Desk().refused("suspend", ground=name).startswith(f"bad_args: --ground {name}")
+
+
+def test_a_person_may_hold_a_line_for_fraud_and_let_it_go() -> None:
+    desk = Desk()
+    assert desk.do("suspend", ground="fraud_hold")["state"] == "fraud_hold"
+    assert desk.do("resume")["state"] == "active"
 
 
 def test_arrears_need_a_warning_of_an_earlier_day() -> None:
@@ -315,6 +329,8 @@ def test_a_payment_that_the_customer_stops_ends_the_account() -> None:
 
 def test_what_may_not_end_in_bulk_is_listed() -> None:
     desk = Desk()
+    with pytest.raises(CommandRefused, match="no line may be ended: for_arrears .* needs a warning"):
+        desk.accounts.terminate({"account": "demo", "way": "for_arrears", "by": "claire"})
     desk.do("warn", about="unpaid")
     desk.go_to(date(2026, 5, 12))
     listed = desk.accounts.terminate({"account": "demo", "way": "for_arrears", "by": "claire"})
