@@ -27,10 +27,10 @@ line.show         {line} -> {line, number, account, state, ground, plan, site, l
                   contacts [str], whereabouts {place, abroad, moved_in_fr, declared, device_report,
                   networks}, usage {as usage.show}, origins {key: "file:line" or "store"}}
 account.list      {} -> [{account, name, email, lines, billing_starts, terms}]
-account.show      {account} -> {account, name, email, time_zone, activation_requested, billing_starts,
-                  cycle {n, start, end}, terms {version, accepted_at, by, how}, changes [{about,
-                  version, told_at, effective, may_leave_until?}], lines [{line, number, state, ground,
-                  ends?, warned_at?, cure_by?}]}
+account.show      {account} -> {account, name, email, mail {at, state, kind, reason}? (the last one), siret,
+                  vat, time_zone, activation_requested, billing_starts, cycle {n, start, end}, terms
+                  {version, accepted_at, by, how}, changes [{about, version, told_at, effective,
+                  may_leave_until?}], lines [{line, number, state, ground, ends?, warned_at?, cure_by?}]}
 account.accept    {account, version, hash, by, source?} -> {account, terms}; hash: SHA-256 of the text
 account.announce  {about ("terms" or "prices"), version, effective, account?, noticed?, harmless?, because?,
                   by?} -> [{account, changes}]: one that harms is refused (not_allowed) before a month has
@@ -206,7 +206,7 @@ COMMANDS: Mapping[str, Command] = {
         _command("line.list", offline=True),
         _command("line.show", "line", offline=True),
         _command("account.list", offline=True),
-        _command("account.show", "account", offline=True),
+        _command("account.show", "account", offline=True, records=True),
         _command("account.accept", "account version hash by", "source"),
         _command(
             "account.announce", "about version effective", "account noticed harmless because by"

@@ -206,7 +206,7 @@ def test_an_acceptance_stays_on_file() -> None:
     desk = Desk()
     desk.accept()
     desk.restart()
-    shown = desk.accounts.show({"account": "demo"})
+    shown = desk.account()
     assert isinstance(shown, dict)
     assert shown["terms"]["version"] == "2017-04-01"
     assert shown["terms"]["by"] == "M. Durand"
@@ -222,7 +222,7 @@ def test_an_acceptance_stays_on_file() -> None:
 
 def test_billing_starts_on_the_seventh_day_after_the_request() -> None:
     desk = Desk()
-    shown = desk.accounts.show({"account": "demo"})
+    shown = desk.account()
     assert isinstance(shown, dict)
     requested = date.fromisoformat(shown["activation_requested"])
     assert shown["billing_starts"] == (requested + timedelta(days=7)).isoformat()
@@ -329,7 +329,9 @@ def test_a_payment_that_the_customer_stops_ends_the_account() -> None:
 
 def test_what_may_not_end_in_bulk_is_listed() -> None:
     desk = Desk()
-    with pytest.raises(CommandRefused, match="no line may be ended: for_arrears .* needs a warning"):
+    with pytest.raises(
+        CommandRefused, match=r"no line may be ended: for_arrears .* needs a warning"
+    ):
         desk.accounts.terminate({"account": "demo", "way": "for_arrears", "by": "claire"})
     desk.do("warn", about="unpaid")
     desk.go_to(date(2026, 5, 12))
