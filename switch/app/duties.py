@@ -122,7 +122,6 @@ class Duties:
         """Legal clocks, reminders, contracts whose day has come; called now and then. Of the nodes that
         share a database one does it, knowing what the others did."""
         places = self._use_cases.places
-        self._use_cases.outages.tell()
         places.reopen()
         if self._turn is not None:
             places.may_remind = await self._turn.is_ours()
@@ -130,6 +129,7 @@ class Duties:
             return
         if self._hearing is not None and not await self._hearing.look():
             return
+        self._use_cases.outages.tell()
         await self.cases.meet_deadlines()
         self._use_cases.contract.meet_days()
         self._use_cases.contract.hold_numbers()

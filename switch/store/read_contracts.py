@@ -55,8 +55,8 @@ class ContractReader:
         rows = await self._reader.rows(select(table).where(table.c.id == id_))
         return {"k": "outage", **rows[0]} if rows else None
 
-    async def open_outages(self, node: str) -> list[dict[str, Any]]:
-        """Return those that last, of the lines that a node looks after, as records."""
+    async def open_outages(self) -> list[dict[str, Any]]:
+        """Return those that last, as records."""
         table = tables.outage
-        wanted = select(table).where(table.c.until.is_(None), table.c.node == node)
+        wanted = select(table).where(table.c.until.is_(None))
         return [{"k": "outage", **row} for row in await self._reader.rows(wanted)]
