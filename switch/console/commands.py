@@ -45,7 +45,7 @@ line.activate     {line, because?, by?} -> {line, state, ground, since, ends? {w
 line.suspend      {line, ground, warned?, asked_by?, because?, by?} -> the same; ground cites the clause,
                   "2(k)(a)", "2(i)", or "4(e)" with a warning on file or the date of one; a line in
                   that state already is refused (slug unchanged)
-line.resume       {line, because?, by?} -> the same
+line.resume       {line, because?, by?} -> the same, warnings? [str]
 line.terminate    {line, ground?, way?, now?, noticed?, warned?, cure_by?, asked_by?, because?, by?} -> the
                   same; way is one of policy.transitions (without one: convenience), dates are YYYY-MM-DD; one
                   with notice is told now and takes effect on its day, and is refused with now true; what the

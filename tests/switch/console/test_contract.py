@@ -374,14 +374,24 @@ def test_one_callee_is_protected_and_no_emergency_number() -> None:
 def test_stolen_hardware_is_replaced_and_the_line_is_what_it_was() -> None:
     desk = Desk()
     assert desk.do("stolen", asked_by="customer")["ground"] == "2(b)"
-    assert desk.do("resume")["state"] == "active"
+    done = desk.do("resume")
+    assert done["state"] == "active"
+    [warning] = done["warnings"]
+    assert "knows the line's password" in warning
     assert desk.asked == [("101", "new hardware")], "where does it stand?"
     desk.do("suspend", ground="2(k)(a)")
     desk.do("stolen")
     desk.restart()
     assert desk.do("resume") | {"since": 0} == {
-        "line": "101", "state": "suspended", "ground": "2(k)(a)", "since": 0,
+        "line": "101", "state": "suspended", "ground": "2(k)(a)", "since": 0, "warnings": [warning],
     }, "a theft is no way out of a suspension"  # fmt: skip
+
+
+def test_a_line_whose_secret_is_its_devices_is_not_warned_of_the_files() -> None:
+    desk = Desk()
+    desk.lives.keep_secret("101", {"MD5": "1" * 32}, {}, 5)
+    desk.do("stolen")
+    assert "warnings" not in desk.do("resume")
 
 
 def test_tampering_suspends_and_ends_by_a_person_only() -> None:
