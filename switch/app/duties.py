@@ -89,6 +89,13 @@ class Duties:
         if self._hearing is not None:
             yield self._hearing.run
 
+    def see_files(self) -> None:
+        """Lines, numbers and sites may be new: customers are asked, and numbers rest. Of the nodes that
+        share a database the one whose turn it is holds numbers, when it meets its deadlines."""
+        self._use_cases.places.see()
+        if self._turn is None:
+            self._use_cases.contract.hold_numbers()
+
     async def begin(self) -> None:
         """Before a start reads the database: what other nodes write from now on is news."""
         if self._changes is not None:
@@ -116,7 +123,6 @@ class Duties:
         """Legal clocks, reminders, contracts whose day has come; called now and then. Of the nodes that
         share a database one does it, knowing what the others did."""
         places = self._use_cases.places
-        self._use_cases.outages.tell()
         places.reopen()
         if self._turn is not None:
             places.may_remind = await self._turn.is_ours()
@@ -124,8 +130,10 @@ class Duties:
             return
         if self._hearing is not None and not await self._hearing.look():
             return
+        self._use_cases.outages.tell()
         await self.cases.meet_deadlines()
         self._use_cases.contract.meet_days()
+        self._use_cases.contract.hold_numbers()
         places.remind()
 
     def _announce(self, events: Sequence[Event]) -> None:

@@ -1,4 +1,4 @@
-"""What other nodes of a shared database changed of lines, contracts, cases, disclosures, put in force.
+"""What other nodes of a shared database changed of lines, contracts, cases and others, put in force.
 
 A step is taken on one node: it is in that node's journal, then in the database, and soon after here.
 The node that took it told the customer; here the facts follow, phones of a line that has ended or was stolen
@@ -69,3 +69,4 @@ class Hearing:
         cases.lives.follow({line: files[line] for line in lines if line in files})
         self._ladders.hear(records)
         cases.disclosures.hear(records)
+        cases.outages.hear(records)

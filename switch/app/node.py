@@ -128,8 +128,7 @@ class Switch:
             self._read_backs = ReadBacks(self.exchange, self.pool.speak)
         self.use_cases.lives.swapped = self._facts_swapped
         self._facts_swapped()
-        self.use_cases.places.see()
-        self.use_cases.contract.hold_numbers()
+        self.duties.see_files()
         for problem in self.found.misplaced():
             alarm("config.misplaced", {"reason": str(problem)})
         self._tasks.append(loop.create_task(self.duties.recall()))
@@ -202,8 +201,7 @@ class Switch:
         """New lines, numbers and sites have customers asked; what the reload led to leaves now."""
         self.wires.renew()
         self.devices.use(device_plan(self.reload.found))
-        self.use_cases.places.see()
-        self.use_cases.contract.hold_numbers()
+        self.duties.see_files()
         self.psap_routes.judge()
         self.driver.perform()
 

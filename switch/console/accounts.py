@@ -7,7 +7,7 @@ which a customer clicks.
 
 import re
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final, Protocol
 
 from policy.model import LineState
 from policy.on_file import CLAUSES, Note
@@ -17,15 +17,26 @@ from switch.console.commands import Args, CommandRefused, UseCase
 from switch.console.contract import Contract
 from switch.console.contract_acts import Acts, open_points
 from switch.facts.settings import AccountSettings
+from switch.store.read import StoreUnavailableError
 from switch.terms.contracts import Step
 
 _HASH: Final = re.compile(r"[0-9a-f]{64}")
 
 
+class AccountRows(Protocol):
+    """What is asked of the database."""
+
+    async def last_mail(self, account: str) -> dict[str, Any] | None:
+        """How the last mail to a customer fared: at, state (sent or failed), kind, reason."""
+
+
 class Accounts:
     """Over one exchange."""
 
-    def __init__(self, exchange: Exchange, acts: Acts, contract: Contract) -> None:
+    def __init__(
+        self, exchange: Exchange, acts: Acts, contract: Contract, rows: AccountRows
+    ) -> None:
+        self._rows = rows
         self._exchange = exchange
         self._acts = acts
         self._contract = contract
@@ -54,8 +65,9 @@ class Accounts:
             for account in self._exchange.facts.accounts.values()
         ]
 
-    def show(self, args: Args) -> object:
-        """One account: its clocks, its acceptance, its lines and what is on file of each."""
+    async def show(self, args: Args) -> object:
+        """One account: its clocks, its acceptance, its lines and what is on file of each; and whether the
+        last mail to it came through (2(j), 13(j))."""
         account = self._acts.account(str(args["account"]))
         now = self._acts.now_ms()
         cycle = self._exchange.calendar(account).cycle_at(now)
@@ -63,6 +75,9 @@ class Accounts:
             "account": account.id,
             "name": account.name,
             "email": account.email,
+            "mail": await self._last_mail(account.id),
+            "siret": account.siret,
+            "vat": account.vat,
             "time_zone": account.time_zone,
             "activation_requested": account.activation_requested.isoformat(),
             "billing_starts": self._billing_start(account),
@@ -111,9 +126,20 @@ class Accounts:
                 ended.append(
                     {"line": line.id, "state": line.state.value, "refused": refusal.message}
                 )
+        reasons = [
+            item["refused"] for item in ended if isinstance(item, dict) and "refused" in item
+        ]
+        if reasons and len(reasons) == len(ended):
+            raise CommandRefused("not_allowed", f"no line may be ended: {reasons[0]}")
         return ended
 
     # -- inside --------------------------------------------------------------------------------
+
+    async def _last_mail(self, account: str) -> dict[str, Any]:
+        try:
+            return await self._rows.last_mail(account) or {}
+        except StoreUnavailableError:
+            return {}
 
     def _billing_start(self, account: AccountSettings) -> str:
         """The day from which the account is billed (4(a))."""

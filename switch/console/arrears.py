@@ -8,7 +8,7 @@ from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Final
 
-from policy.late_interest import COSTS, claim, late_interest
+from policy.late_interest import claim
 from switch.console.commands import Args, CommandRefused, UseCase
 from switch.console.contract_acts import Acts
 from switch.facts.settings import AccountSettings
@@ -40,8 +40,7 @@ class Arrears:
         paid = _day(args, "paid") if args.get("paid") is not None else today
         rates = self._acts.settings().rates
         try:
-            interest = late_interest(amount, due, paid, rates) if paid > due else Decimal(0)
-            total = amount + claim(amount, due, paid, rates)
+            interest, costs = claim(amount, due, paid, rates)
         except KeyError as error:
             half = error.args[0]
             what = f"the ECB's rate of {half} isn't there: put it into [contract] refinancing"
@@ -51,8 +50,8 @@ class Arrears:
             "due": due.isoformat(),
             "until": paid.isoformat(),
             "interest": f"{interest:.2f}",
-            "costs": f"{COSTS if paid > due else Decimal(0):.2f}",
-            "total": f"{total:.2f}",
+            "costs": f"{costs:.2f}",
+            "total": f"{amount + interest + costs:.2f}",
         }
 
 

@@ -27,10 +27,10 @@ line.show         {line} -> {line, number, account, state, ground, plan, site, l
                   contacts [str], whereabouts {place, abroad, moved_in_fr, declared, device_report,
                   networks}, usage {as usage.show}, origins {key: "file:line" or "store"}}
 account.list      {} -> [{account, name, email, lines, billing_starts, terms}]
-account.show      {account} -> {account, name, email, time_zone, activation_requested, billing_starts,
-                  cycle {n, start, end}, terms {version, accepted_at, by, how}, changes [{about,
-                  version, told_at, effective, may_leave_until?}], lines [{line, number, state, ground,
-                  ends?, warned_at?, cure_by?}]}
+account.show      {account} -> {account, name, email, mail {at, state, kind, reason}? (the last one), siret,
+                  vat, time_zone, activation_requested, billing_starts, cycle {n, start, end}, terms
+                  {version, accepted_at, by, how}, changes [{about, version, told_at, effective,
+                  may_leave_until?}], lines [{line, number, state, ground, ends?, warned_at?, cure_by?}]}
 account.accept    {account, version, hash, by, source?} -> {account, terms}; hash: SHA-256 of the text
 account.announce  {about ("terms" or "prices"), version, effective, account?, noticed?, harmless?, because?,
                   by?} -> [{account, changes}]: one that harms is refused (not_allowed) before a month has
@@ -45,7 +45,7 @@ line.activate     {line, because?, by?} -> {line, state, ground, since, ends? {w
 line.suspend      {line, ground, warned?, asked_by?, because?, by?} -> the same; ground cites the clause,
                   "2(k)(a)", "2(i)", or "4(e)" with a warning on file or the date of one; a line in
                   that state already is refused (slug unchanged)
-line.resume       {line, because?, by?} -> the same
+line.resume       {line, because?, by?} -> the same, warnings? [str]
 line.terminate    {line, ground?, way?, now?, noticed?, warned?, cure_by?, asked_by?, because?, by?} -> the
                   same; way is one of policy.transitions (without one: convenience), dates are YYYY-MM-DD; one
                   with notice is told now and takes effect on its day, and is refused with now true; what the
@@ -206,7 +206,7 @@ COMMANDS: Mapping[str, Command] = {
         _command("line.list", offline=True),
         _command("line.show", "line", offline=True),
         _command("account.list", offline=True),
-        _command("account.show", "account", offline=True),
+        _command("account.show", "account", offline=True, records=True),
         _command("account.accept", "account version hash by", "source"),
         _command(
             "account.announce", "about version effective", "account noticed harmless because by"

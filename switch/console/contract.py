@@ -43,6 +43,13 @@ _WARNINGS: Final[Mapping[str, tuple[Note, str]]] = {
 }
 
 
+_KNOWN_TO_THE_THIEF: Final = (
+    "the stolen phone knows the line's password unless you have changed it in the files"
+)
+_BARS: Final = frozenset({LineState.SUSPENDED, LineState.UNPAID, LineState.FRAUD_HOLD})
+_SUSPENSIONS: Final = frozenset(name for name, row in TABLE.items() if row.to in _BARS)
+# As people say them: arrears by their clause, a hold for fraud by its name, since 2(k)(e) bars all.
+_GROUNDS: Final = sorted({*_SUSPENSIONS - {"unpaid"}, TABLE["unpaid"].clause})
 _ENDS: Final = {name: row for name, row in TABLE.items() if row.to is LineState.TERMINATED}
 
 
@@ -105,9 +112,13 @@ class Contract:
         return self._change(args, "activated")
 
     def suspend(self, args: Args) -> object:
-        """Suspend under a ground of 2(k), for tampering (2(i)), or for arrears (4(e)) after a warning."""
+        """Suspend under a ground of 2(k), for tampering (2(i)), or for arrears (4(e)) after a warning;
+        `fraud_hold` bars international and premium calls only."""
         ground = str(args["ground"])
-        return self._change(args, "unpaid" if ground == TABLE["unpaid"].clause else ground)
+        name = "unpaid" if ground == TABLE["unpaid"].clause else ground
+        if name not in _SUSPENSIONS:
+            raise CommandRefused("bad_args", f"--ground {ground}: one of {', '.join(_GROUNDS)}")
+        return self._change(args, name)
 
     def resume(self, args: Args) -> object:
         """Back to active: reinstated. With new hardware after a theft, back to what it was before."""
@@ -304,9 +315,12 @@ class Contract:
         before = self._contracts.file(line.id).before_theft
         if name == "replaced" and before is not None and before[0] is not LineState.ACTIVE:
             row = replace(row, to=before[0], clause=before[1])
-        if name == "replaced":
-            self._ask_location(line.id, "new hardware")  # 2(c)
-        return self._acts.put(line, name, row, word)
+        if name != "replaced":
+            return self._acts.put(line, name, row, word)
+        self._ask_location(line.id, "new hardware")  # 2(c)
+        done = self._acts.put(line, name, row, word)
+        # A device's secret is its own; a password in the files is as old as it was (2(b)).
+        return done if line.life.ha1 else {**done, "warnings": [_KNOWN_TO_THE_THIEF]}
 
     def _is_sooner(self, line: Line, effective: int) -> None:
         """Nobody's notice is put off by another one: it is withdrawn first."""

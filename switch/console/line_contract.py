@@ -256,3 +256,4 @@ def _tell(desk: Desk, command: str, **args: object) -> None:
         else ""
     )
     show.out().print(f"line {item.get('line')} is {item.get('state')}{when}")
+    show.warnings(item)

@@ -67,7 +67,7 @@ class UseCases:
         self.acts = acts = Acts(exchange, self.lives, self.contracts, perform, contract_settings)
         steps = ContractReader(reader)
         self.contract = Contract(exchange, acts, steps, self.places.ask_again)
-        self._accounts = Accounts(exchange, acts, self.contract)
+        self._accounts = Accounts(exchange, acts, self.contract, steps)
         self.announcing = Announcing(exchange, acts)
         self.disclosures = Disclosures(exchange.outbox)
         self.outages = Outages(

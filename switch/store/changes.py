@@ -1,8 +1,8 @@
-"""What other nodes of a shared database changed of lines, contracts, cases and disclosures, as records.
+"""What other nodes of a shared database changed of lines, contracts, cases and others, as records.
 
 Rows carry the database's clock (`written`). A look asks for those since the last one, and a minute more,
 because a row becomes visible when its transaction ends: some come twice, also a node's own, and whoever
-takes them knows them by their keys. In quiet times a look is one statement over six indexes.
+takes them knows them by their keys. In quiet times a look is one statement over their indexes.
 
 Deliberately absent: what follows from a change (app/hearing.py), and a single node's SQLite, which no
 other process writes.
@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from switch.store import device_tables, tables
 from switch.store.database import FAILURES, open_for_gathering
 from switch.store.read import StoreUnavailableError
-from switch.store.rows import WRITTEN, Record, database_time
+from switch.store.rows import NODE, WRITTEN, Record, database_time
 from switch.store.shared import OVERLAP_MS
 
 HEARD: Final[Mapping[str, Table]] = {
@@ -28,6 +28,7 @@ HEARD: Final[Mapping[str, Table]] = {
     "contract": tables.contract_step,
     "case": tables.case_step,
     "disclosure": tables.disclosure_step,
+    "outage": tables.outage,
 }
 # Records that are taken at once: what comes between two of these waits for no more than that.
 PORTION: Final = 200
@@ -87,7 +88,8 @@ class Changes:
 
 
 def _record(kind: str, row: Mapping[Any, Any]) -> Record:
-    return {"k": kind, **{str(name): value for name, value in row.items() if name != WRITTEN}}
+    own = (WRITTEN, NODE)
+    return {"k": kind, **{str(name): value for name, value in row.items() if name not in own}}
 
 
 async def _clock(connection: AsyncConnection) -> int:

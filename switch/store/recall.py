@@ -72,7 +72,7 @@ async def recall(
             of_contracts = ContractReader(reader)
             contracts = await of_contracts.steps()
             asked = await of_contracts.disclosures()
-            outages = await of_contracts.open_outages(node)
+            outages = await of_contracts.open_outages()
             lives = states + places + secrets + told
             return Recalled(
                 lives,

@@ -185,6 +185,8 @@ outage: Final = Table(
     Column("told_at", BigInteger),
     Column("changed_at", BigInteger, nullable=False),
     Column("node", String, nullable=False),
+    Column("written", BigInteger, nullable=False, server_default="0"),
+    Index(None, "written"),
     Index(None, "line"),
     Index(None, "since"),
 )

@@ -83,6 +83,7 @@ class Contracts:
         self._files: dict[str, File] = {}
         self._accepted: dict[str, Step] = {}
         self._announced: dict[str, dict[_Key, Step]] = {}
+        self._holders: dict[str, set[str]] = {}  # lines that ended, by their number
 
     def take(self, step: Step) -> None:
         """A step was taken: keep it for good, and tell the log. Steps of one millisecond are set apart,
@@ -165,9 +166,9 @@ class Contracts:
     def number_free_at(self, number: str, line: str, quarantine_days: int) -> int | None:
         """When `number` may be given to `line`; None if no other line ended with it."""
         ends = [
-            free_at(file, quarantine_days)
-            for other, file in self._files.items()
-            if other != line and file.number == number
+            free_at(self.file(other), quarantine_days)
+            for other in self._holders.get(number, ())
+            if other != line and self.file(other).number == number
         ]
         return max((end for end in ends if end is not None), default=None)
 
@@ -197,6 +198,8 @@ class Contracts:
             self._announced.setdefault(step.account, {})[_key(step)] = step
             return
         file = self.file(step.line)
+        if step.to == LineState.TERMINATED:
+            self._holders.setdefault(step.number, set()).add(step.line)
         if step.to:
             before = LineState(step.before) if step.before else LineState.ACTIVE
             after = file.after_change(

@@ -6,7 +6,9 @@ out. Each is a journal record `outage` and, by the writer, a row. An operator ma
 one (a power cut, force majeure); nothing follows from it but what is on file, because the terms give no
 credit for an outage.
 
-A customer is told of one that lasts, once a day at most, and then of its end. Times are UTC milliseconds.
+A customer is told of one that lasts, once a day at most, and then of its end. Of nodes that share a database
+each knows the outages of all: a phone that comes back on another node than it left ends the outage there.
+Times are UTC milliseconds.
 Deliberately absent: how a lost phone is noticed (registrar/qualify.py, provisioning/reports.py), and the
 times at which this switch itself was down.
 """
@@ -140,13 +142,8 @@ class Outages:
         """Take back those that last, in any order; one whose line is there again ended meanwhile."""
         found: dict[str, Outage] = {}
         for record in records:
-            if record.get("k") != KIND:
-                continue
-            try:
-                outage = Outage.of(record)
-            except (KeyError, TypeError, ValueError) as error:
-                line = record.get("line")
-                self._outbox.note("outage.unreadable", line=line, reason=repr(error))
+            outage = self._read(record)
+            if outage is None:
                 continue
             known = found.get(outage.id)
             if known is None or known.changed_at <= outage.changed_at:
@@ -159,12 +156,54 @@ class Outages:
                 if self._is_reachable(outage.line):
                     self._end(outage.line)
 
+    def hear(self, records: Iterable[Record]) -> None:
+        """Take what other nodes say; those that last stay in this journal, too. A line that is in reach here
+        ends its outage, and of two outages of one line the later is over before it began."""
+        for record in records:
+            outage = self._read(record)
+            if outage is None:
+                continue
+            known = self._open.get(outage.line)
+            is_same = known is not None and known.id == outage.id
+            if is_same and known is not None and known.changed_at >= outage.changed_at:
+                continue
+            if outage.until is not None:
+                if is_same:
+                    self._forget(outage)
+            elif known is not None and not is_same:
+                later = max(known, outage, key=lambda each: (each.since, each.id))
+                self._open[outage.line] = known if later is outage else outage
+                self._write(replace(later, until=later.since))
+            elif self._is_reachable(outage.line):
+                self._open[outage.line] = outage
+                self._end(outage.line)
+            else:
+                self._open[outage.line] = outage
+                self._outbox.journal.append(orjson.dumps(outage.record()))
+
     def records(self) -> Iterator[bytes]:
         """Restate those that last, for the head of a new journal segment."""
         for outage in self._open.values():
             yield orjson.dumps(outage.record())
 
     # -- inside --------------------------------------------------------------------------------
+
+    def _read(self, record: Record) -> Outage | None:
+        if record.get("k") != KIND:
+            return None
+        try:
+            return Outage.of(record)
+        except (KeyError, TypeError, ValueError) as error:
+            line = record.get("line")
+            self._outbox.note("outage.unreadable", line=line, reason=repr(error))
+            return None
+
+    def _forget(self, outage: Outage) -> None:
+        """Another node ended it; who was told of it is remembered."""
+        del self._open[outage.line]
+        self._outbox.journal.append(orjson.dumps(outage.record()))
+        if outage.told_at is not None:
+            self._told[outage.line] = outage.told_at
 
     def _hear(self, name: str, fields: Mapping[str, Any]) -> None:
         match name:

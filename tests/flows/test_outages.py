@@ -229,3 +229,54 @@ def test_one_that_lasts_goes_on_over_a_restart(
     again.look()
     assert [each.line for each in again.outages.open()] == ["109"]
     assert [name for name, _ in again.world.events].count("outage.unreadable") == 1
+
+
+# -- several nodes on one database -------------------------------------------------------------------
+
+
+def test_a_phone_that_comes_back_on_another_node_ends_it_there(
+    house: House, tmp_path: Path
+) -> None:
+    phone = house.world.phone("101")
+    phone.register(expires=600)
+    house.after(700)
+    other = House(World(house.world.found, house.world.now + 5), tmp_path / "none.db")
+    other.outages.hear(house.rows)
+    other.look()
+    assert [each.line for each in other.outages.open()] == ["101"]
+    other.world.phone("101")
+    other.look()
+    [row] = other.rows
+    assert row["until"] is not None
+    house.outages.hear([row, row])
+    assert house.outages.open() == []
+    house.after(3600)
+    assert house.told == [], "who is back on another node isn't out of reach"
+
+
+def test_a_line_that_is_at_home_here_is_not_out_of_reach(house: House, tmp_path: Path) -> None:
+    """Its other phone was lost there."""
+    there = House(World(house.world.found, house.world.now), tmp_path / "none.db")
+    there.world.exchange.outbox.note("binding.lost", aor="101")
+    there.look()
+    house.world.phone("101")
+    house.outages.hear(there.rows)
+    house.look()
+    assert house.rows[0]["until"] is not None
+    assert house.outages.open() == []
+
+
+def test_two_nodes_that_lost_one_line_have_one_outage(house: House, tmp_path: Path) -> None:
+    there = House(World(house.world.found, house.world.now + 1), tmp_path / "none.db")
+    for each in (house, there):
+        each.world.exchange.outbox.note("binding.lost", aor="101")
+        each.look()
+    ours, theirs = house.rows, there.rows
+    house.outages.hear(theirs)
+    there.outages.hear(ours)
+    house.look()
+    there.look()
+    assert [each.id for each in house.outages.open()] == [ours[0]["id"]]
+    assert [each.id for each in there.outages.open()] == [ours[0]["id"]]
+    over = [row for row in (*house.rows, *there.rows) if row["id"] == theirs[0]["id"]]
+    assert any(row["until"] == row["since"] for row in over)

@@ -366,3 +366,24 @@ def test_toml_that_cannot_be_read_is_an_error_with_its_line(tmp_path: Path) -> N
 def test_the_samples_are_plain_toml() -> None:
     for path in CONFIGS.rglob("*.toml"):
         assert tomllib.loads(path.read_text())["schema_version"] == 1
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("siret", "73282932000075", "its check digit is wrong"),
+        ("vat", "FR45732829320", "its key is wrong"),
+    ],
+)
+def test_a_company_number_that_nobody_has_is_named(
+    tmp_path: Path, key: str, value: str, said: str
+) -> None:
+    text = (DEMO / "vigie.toml").read_text().replace("../../dialplans", str(ROOT / "dialplans"))
+    path = tmp_path / "vigie.toml"
+    path.write_text(text.replace('id = "demo"\n', f'id = "demo"\n{key} = "{value}"\n', 1))
+    (tmp_path / "networks.csv").write_bytes((DEMO / "networks.csv").read_bytes())
+    with pytest.raises(ConfigError) as refused:
+        config.load(tmp_path)
+    assert said in str(refused.value)
+    number = 1 + path.read_text().splitlines().index(f'{key} = "{value}"')
+    assert f"vigie.toml:{number}" in str(refused.value)

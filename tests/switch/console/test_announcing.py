@@ -72,9 +72,7 @@ def test_what_was_announced_is_on_file_over_a_restart() -> None:
     announced(desk, about="terms", version="2027-01", effective="2027-01-15")
     desk.restart()
     desk.go_to(date(2026, 12, 28))
-    shown = desk.accounts.show({"account": "demo"})
-    assert isinstance(shown, dict)
-    prices, terms = shown["changes"]
+    prices, terms = desk.account()["changes"]
     assert "may_leave_until" not in prices, "its day has come"
     assert (terms["version"], terms["may_leave_until"]) == ("2027-01", "2027-01-15")
     assert desk.announcing.told_prices("demo") == {date(2026, 12, 27)}
