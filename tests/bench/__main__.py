@@ -2,6 +2,7 @@
 
     switch     REGISTER, calls of a trunk, calls of phones (digest on INVITE)
     emergency  the switch again: calls of phones to a trunk, ordinary and emergency; decisions alone
+    detectors  two switches by turns: the same calls with all detectors and with none
     Sippy      calls (a Python B2BUA without digest, policy, metering, CDR or log)
     Kamailio   REGISTER, calls, calls with digest (a proxy in C)
 
@@ -54,6 +55,9 @@ from servers import (
     start_switch_with_carrier,
 )
 from table import table
+from watched import BLOCK_S, RATE, Side, ratios
+
+from policy.acceptable_use.detectors import DETECTORS
 
 SERVER_CORE, SIPP_CORE = 0, 1
 SHARE = 0.40  # of the server's core, so that peers are compared equally loaded
@@ -64,15 +68,21 @@ HELD_CALLS = 2000
 SIPPY_CALLS = 300
 LIMIT_S = 270  # whole seconds; leaves time to end what runs within 285 s
 
+CALLING_LINES = round(RATE * BLOCK_S)  # each makes one call a block
 EMERGENCY_RATE = 60.0  # an emergency call and an ordinary one at the same rate
 EMERGENCY_NUMBER, ORDINARY_NUMBER = "18", "0145678901"
-OF = {"emergency": "switch"}  # whose figures they are
+NO_DETECTORS = f"""
+[acceptable_use]
+off = {[detector.id for detector in DETECTORS]}
+"""
+OF = {"emergency": "switch", "detectors": "switch"}  # whose figures they are
 
 CPU_KINDS = ("call", "call, digest", "register")
 DECISIONS = (ORDINARY, HOME, ABROAD)
 WANTED = {  # a figure that is missing makes the run a failure
     "switch": (*CPU_KINDS, "call KB", "binding KB"),
     "emergency": (*DECISIONS, "call out", "emergency", "emergency ratio"),
+    "detectors": ("detectors ratio",),
     "Sippy": ("call", "call KB"),
     "Kamailio": (*CPU_KINDS, "call KB", "binding KB"),
 }
@@ -222,6 +232,29 @@ def bench_emergency(bench: Bench) -> None:
         process.stop()
 
 
+def bench_detectors(bench: Bench) -> None:
+    """The same calls with all detectors and with none, on two switches by turns."""
+    on, off = SWITCHES[3:5]
+    with contextlib.ExitStack() as running:
+        sides = []
+        for listen, more in ((on, ""), (off, NO_DETECTORS)):
+            process = start_switch_with_carrier(bench.work, listen, SERVER_CORE, more)
+            running.callback(process.stop)
+            load = bench.load(listen, dialled=ORDINARY_NUMBER)
+            load.register(CALLING_LINES, 400, PHONE)
+            sides.append((process, load))
+        time.sleep(LINGER_S)
+        found, with_them, without = ratios(
+            *(Side(process, load, idle_share(process)) for process, load in sides), LINGER_S, say
+        )
+    bench.found("switch", "detectors ratio", statistics.median(found))
+    bench.notes.append(
+        f"detectors on and off, by turns in {len(found)} pairs of blocks at {RATE:.0f}/s: "
+        f"{statistics.mean(with_them):.0f} and {statistics.mean(without):.0f} µs a call, "
+        f"ratio {min(found):.2f} to {max(found):.2f}"
+    )
+
+
 def bench_sippy(bench: Bench) -> None:
     """Calls only: it is no registrar."""
     process = start_sippy(bench.work, SIPPY, SERVER_CORE)
@@ -288,7 +321,7 @@ def main() -> int:
     """Run it; 0 when every figure was measured, 1 else, 2 for a taken port."""
     parser = argparse.ArgumentParser(prog="bench", description="CPU and memory beside two peers")
     parser.add_argument("--quick", action="store_true", help="one repetition, no memory")
-    parser.add_argument("--only", choices=("switch", "emergency", "sippy", "kamailio"))
+    parser.add_argument("--only", choices=("switch", "emergency", "detectors", "sippy", "kamailio"))
     chosen = parser.parse_args()
     if shutil.which("sipp") is None or shutil.which("taskset") is None:
         say("sipp (Debian: sip-tester) and taskset (util-linux) are needed")
@@ -303,6 +336,7 @@ def main() -> int:
         servers = {
             "switch": bench_switch,
             "emergency": bench_emergency,
+            "detectors": bench_detectors,
             "Sippy": bench_sippy,
             "Kamailio": bench_kamailio,
         }

@@ -14,6 +14,7 @@ BUDGETS = {
     HOME: 30.0,
     ABROAD: 30.0,
     "emergency ratio": 1.3,
+    "detectors ratio": 1.15,
 }
 ROWS = {
     "call": "call, µs",
@@ -24,6 +25,7 @@ ROWS = {
     "call out": "phone's call to a trunk, digest, µs",
     "emergency": "phone's emergency call to it, µs",
     "emergency ratio": "emergency / ordinary call, times",
+    "detectors ratio": "call with all detectors / none, times",
     ORDINARY: "decision: ordinary call, µs",
     HOME: "decision: 18 from home, µs",
     ABROAD: "decision: 18 from abroad, µs",
@@ -68,4 +70,5 @@ def shown(value: float | None, unit: str = "") -> str:
     """A figure, or - for one that there isn't."""
     if value is None:
         return "-"
-    return f"{value:.1f}{unit}" if value < 100 else f"{value:.0f}{unit}"
+    digits = 2 if value < 2 else 1 if value < 100 else 0
+    return f"{value:.{digits}f}{unit}"
