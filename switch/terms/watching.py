@@ -121,7 +121,7 @@ class Watching:
             line=alert.line,
             detector=detector.id,
             use=detector.use,
-            level=alert.level.name.lower(),
+            reached=alert.level.name.lower(),
             values=dict(alert.values),
             calls=list(alert.calls),
             shadow=self.watch.settings.shadow,

@@ -69,7 +69,7 @@ class House:
     @property
     def alerts(self) -> list[tuple[str, str]]:
         return [
-            (each["detector"], each["level"])
+            (each["detector"], each["reached"])
             for name, each in self.exchange.outbox.events
             if name == "use.alert"
         ]
