@@ -55,7 +55,7 @@ from servers import (
     start_switch_with_carrier,
 )
 from table import table
-from watched import BLOCK_S, RATE, Side, ratios
+from watched import BLOCK_S, RATE, Side, ratios, rest
 
 from policy.acceptable_use.detectors import DETECTORS
 
@@ -210,7 +210,8 @@ def bench_emergency(bench: Bench) -> None:
     try:
         ordinary = bench.load(SWITCHES[2], dialled=ORDINARY_NUMBER)
         emergency = bench.load(SWITCHES[2], dialled=EMERGENCY_NUMBER)
-        ordinary.register(LINES, 400, PHONE)
+        count = round(EMERGENCY_RATE * REPETITION_S)
+        ordinary.register(count, 400, PHONE)
         time.sleep(LINGER_S)
         idle = idle_share(process)
         kinds = {
@@ -218,7 +219,6 @@ def bench_emergency(bench: Bench) -> None:
             "emergency": functools.partial(emergency.call_out, emergency=True),
         }
         costs: dict[str, list[float]] = {kind: [] for kind in kinds}
-        count = round(EMERGENCY_RATE * REPETITION_S)
         for kind, run in kinds.items():
             for _ in range(2 if bench.quick else 3):
                 cost, _ = cost_us(process, idle, run, count, EMERGENCY_RATE)
@@ -242,11 +242,10 @@ def bench_detectors(bench: Bench) -> None:
             running.callback(process.stop)
             load = bench.load(listen, dialled=ORDINARY_NUMBER)
             load.register(CALLING_LINES, 400, PHONE)
-            sides.append((process, load))
+            sides.append(Side(process, load))
         time.sleep(LINGER_S)
-        found, with_them, without = ratios(
-            *(Side(process, load, idle_share(process)) for process, load in sides), LINGER_S, say
-        )
+        rest(*sides)
+        found, with_them, without = ratios(*sides, LINGER_S, say)
     bench.found("switch", "detectors ratio", statistics.median(found))
     bench.notes.append(
         f"detectors on and off, by turns in {len(found)} pairs of blocks at {RATE:.0f}/s: "

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from load import Load
 from process import Process
 
-PAIRS = 5
+PAIRS = 4
+IDLE_S = 2.0
 RATE = 100.0
 BLOCK_S = 2.0
 
@@ -24,7 +25,7 @@ class Side:
 
     process: Process
     load: Load
-    idle: float
+    idle: float = 0.0  # CPU seconds a second
     marks: list[tuple[float, float]] = field(default_factory=list)
 
     def mark(self) -> None:
@@ -37,6 +38,14 @@ class Side:
             (cpu - cpu_before - self.idle * (at - before)) / calls * 1e6
             for (before, cpu_before), (at, cpu) in zip(self.marks[1:], self.marks[2:], strict=False)
         ]
+
+
+def rest(*sides: Side) -> None:
+    """Take how much of a core each uses with nothing to do."""
+    before = [side.process.cpu_s() for side in sides]
+    time.sleep(IDLE_S)
+    for side, cpu in zip(sides, before, strict=True):
+        side.idle = (side.process.cpu_s() - cpu) / IDLE_S
 
 
 def ratios(
