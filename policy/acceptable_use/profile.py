@@ -32,12 +32,15 @@ FEW_REPEATS = 0.1
 FORWARDS = 10
 MOSTLY_FORWARDED = 2 / 3
 FORWARDED_MS = HOUR_MS
+UNBROKEN_MS = 72 * HOUR_MS  # D6: forwarding that never stops
 
 
 class Profile:
     """One line. `add` its calls in the order of their ends; the properties are what detectors read."""
 
     __slots__ = (
+        "_bridged_ms",
+        "_bridged_since",
         "_called",
         "_called_before",
         "_callers",
@@ -68,6 +71,7 @@ class Profile:
         "subnets",
         "takeovers",
         "thirds",
+        "unbroken_ms",
     )  # fmt: skip
 
     def __init__(self, call: Call) -> None:
@@ -80,6 +84,8 @@ class Profile:
         self.forwarded = self.forwarded_ms = 0
         self.stranger_days = self.canvassing_days = self.forwarding_days = self._occupied_before = 0
         self._week_before = (0, 0, 0)
+        self._bridged_since: int | None = None
+        self._bridged_ms = self.unbroken_ms = 0
         self.thirds = self.fourths = 0
         self.off_hours_countries = self.takeovers = 0
         self.countries, self.caller_ids = Few(32), Few(8)
@@ -105,9 +111,19 @@ class Profile:
         if call.forwarded:
             self.forwarded += 1
             self.forwarded_ms += call.duration_ms
+            self._unbroken(call)
+        elif call.answered and not call.outbound:
+            self._bridged_since, self._bridged_ms, self.unbroken_ms = None, 0, 0
         self._who(call)
         if call.outbound:
             self._where(call)
+
+    def _unbroken(self, call: Call) -> None:
+        """Sum up what was forwarded since the line last took a call itself (D6)."""
+        if self._bridged_since is None:
+            self._bridged_since = call.at
+        self._bridged_ms += call.duration_ms
+        self.unbroken_ms = self._bridged_ms if call.at - self._bridged_since > UNBROKEN_MS else 0
 
     def _new(self, peer: str) -> float:
         """0 for a known number. Fuller sketches take more strangers for known: each other counts for
