@@ -123,7 +123,7 @@ class LineMeter:
             self.advance(upto_ms - _SETTLE_MS)
             self.ended = {leg: each for leg, each in self.ended.items() if each[1] > upto_ms}
 
-    def confirm(self, leg: Leg, *, is_restored: bool = False) -> None:
+    def confirm(self, leg: Leg) -> None:
         """Let a leg count from its mark on: its ACK arrived."""
         leg.confirmed = True
         self._provisional -= leg.counts
@@ -133,8 +133,7 @@ class LineMeter:
         if leg.counts and self.past is not None and leg.cycle.n == self.past.n:
             part = leg.mark_ms, leg.boundary_ms
             for percentage, at_ms in self.past.take(leg.id, part, self._points):
-                if not is_restored:  # its record stands before that of the ACK
-                    self._fire(self, self.past.n, percentage, at_ms)
+                self._fire(self, self.past.n, percentage, at_ms)
         if self._boundary is None or leg.boundary_ms < self._boundary:
             self._boundary = leg.boundary_ms
         self.rearm(leg.mark_ms)

@@ -256,7 +256,7 @@ class Meters:
             case "confirm":
                 leg = self._legs.get(record["leg"])
                 if leg is not None and not leg.confirmed:
-                    self._lines[leg.line].confirm(leg, is_restored=True)
+                    self._lines[leg.line].confirm(leg)
             case "usage":
                 self._restore_usage(record)
             case "threshold" | "total":
@@ -294,7 +294,7 @@ class Meters:
         meter = self._meter(leg.line, cycle)
         meter.add(leg)
         if record["confirmed"]:
-            meter.confirm(leg, is_restored=True)
+            meter.confirm(leg)
 
     def _restore_usage(self, record: dict[str, Any]) -> None:
         """Close a live leg's part; one that isn't live was closed by an earlier copy."""

@@ -25,7 +25,8 @@ class PastCycle:
     crossed: list[int]
 
     def take(self, leg: str, span: Span, points: Mapping[int, int]) -> list[tuple[int, int]]:
-        """Count one more part, once; return (percentage, boottime ms) of what that crossed, ascending."""
+        """Count one more part, once (a journal may be read twice); return (percentage, boottime ms) of
+        what that crossed, ascending."""
         self.spans[leg] = span
         spans = self.spans.values()
         total_ms = self.before_ms + sum(end - begin for begin, end in spans)
