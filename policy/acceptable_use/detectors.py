@@ -186,6 +186,7 @@ DETECTORS: tuple[Detector, ...] = (
         "D6", "continuous forwarding", "forwarding",
         (
             Feature("forwarding_days", lambda p: p.forwarding_days, 4, 8, alone=True),
+            Feature("unbroken_minutes", lambda p: p.unbroken_ms / 60_000, 1000, 2000, alone=True),
             Feature("forwarded_share", _forwarded_share, 0.8, 0.95),
             Feature("forwarded_minutes_a_week", _forwarded_minutes, 300, 1000),
         ),

@@ -32,12 +32,15 @@ FEW_REPEATS = 0.1
 FORWARDS = 10
 MOSTLY_FORWARDED = 2 / 3
 FORWARDED_MS = HOUR_MS
+UNBROKEN_MS = 72 * HOUR_MS  # D6: forwarding that never stops
 
 
 class Profile:
     """One line. `add` its calls in the order of their ends; the properties are what detectors read."""
 
     __slots__ = (
+        "_bridged_ms",
+        "_bridged_since",
         "_called",
         "_called_before",
         "_callers",
@@ -45,6 +48,8 @@ class Profile:
         "_generation",
         "_new_agent_at",
         "_new_subnet_at",
+        "_occupied_before",
+        "_week_before",
         "agents",
         "attempts",
         "callees",
@@ -66,6 +71,7 @@ class Profile:
         "subnets",
         "takeovers",
         "thirds",
+        "unbroken_ms",
     )  # fmt: skip
 
     def __init__(self, call: Call) -> None:
@@ -76,7 +82,10 @@ class Profile:
         # Of each past day: its ordinal, attempts, occupied ms, inbound, forwarded, forwarded ms, likeness.
         self.days: deque[array[int]] = deque(maxlen=KEPT_DAYS)
         self.forwarded = self.forwarded_ms = 0
-        self.stranger_days = self.canvassing_days = self.forwarding_days = 0
+        self.stranger_days = self.canvassing_days = self.forwarding_days = self._occupied_before = 0
+        self._week_before = (0, 0, 0)
+        self._bridged_since: int | None = None
+        self._bridged_ms = self.unbroken_ms = 0
         self.thirds = self.fourths = 0
         self.off_hours_countries = self.takeovers = 0
         self.countries, self.caller_ids = Few(32), Few(8)
@@ -102,9 +111,19 @@ class Profile:
         if call.forwarded:
             self.forwarded += 1
             self.forwarded_ms += call.duration_ms
+            self._unbroken(call)
+        elif call.answered and not call.outbound:
+            self._bridged_since, self._bridged_ms, self.unbroken_ms = None, 0, 0
         self._who(call)
         if call.outbound:
             self._where(call)
+
+    def _unbroken(self, call: Call) -> None:
+        """Sum up what was forwarded since the line last took a call itself (D6)."""
+        if self._bridged_since is None:
+            self._bridged_since = call.at
+        self._bridged_ms += call.duration_ms
+        self.unbroken_ms = self._bridged_ms if call.at - self._bridged_since > UNBROKEN_MS else 0
 
     def _new(self, peer: str) -> float:
         """0 for a known number. Fuller sketches take more strangers for known: each other counts for
@@ -127,15 +146,26 @@ class Profile:
         past = (day.day, day.attempts, day.busy_ms, day.inbound, *forwarded, like)
         self.days.append(array("q", past))
         self.day = Day(call.day)
-        recent = [each[-1] for each in self.days if each[0] > call.day - KEPT_DAYS]
-        self.stranger_days = sum(each & STRANGERS > 0 for each in recent)
-        self.canvassing_days = sum(each & CANVASSING > 0 for each in recent)
-        self.forwarding_days = sum(each & FORWARDING > 0 for each in recent)
+        self._look_back(call.day)
         self.forwarded = self.forwarded_ms = self.off_hours_countries = 0
         self.thirds = self.fourths = 0
         if call.day >= self._generation + GENERATION_DAYS:
             self._called_before = self._called
             self._begin_generation(call.day)
+
+    def _look_back(self, today: int) -> None:
+        """Sum up the days before `today`: once a day, and not for each call."""
+        recent = [each for each in self.days if each[0] > today - KEPT_DAYS]
+        self.stranger_days = sum(each[-1] & STRANGERS > 0 for each in recent)
+        self.canvassing_days = sum(each[-1] & CANVASSING > 0 for each in recent)
+        self.forwarding_days = sum(each[-1] & FORWARDING > 0 for each in recent)
+        self._occupied_before = sum(each[2] >= OCCUPIED_MS for each in recent)
+        week = [each for each in recent if each[0] > today - 7]
+        self._week_before = (
+            sum(each[3] for each in week),
+            sum(each[4] for each in week),
+            sum(each[5] for each in week),
+        )
 
     def _likeness(self) -> int:
         """What the day that ends was like."""
@@ -185,16 +215,13 @@ class Profile:
 
     def week(self) -> tuple[int, int, int]:
         """(inbound, forwarded, forwarded ms) of today and the six days before."""
-        sums = [self.day.inbound, self.forwarded, self.forwarded_ms]
-        for day, _, _, inbound, forwarded, forwarded_ms, _ in self.days:
-            if day > self.day.day - 7:
-                sums = [sums[0] + inbound, sums[1] + forwarded, sums[2] + forwarded_ms]
-        return sums[0], sums[1], sums[2]
+        inbound, forwarded, forwarded_ms = self._week_before
+        return (
+            inbound + self.day.inbound,
+            forwarded + self.forwarded,
+            forwarded_ms + self.forwarded_ms,
+        )
 
     def occupied_days(self) -> int:
         """Of the last 20 calendar days, how many were spent on the phone for six hours or more."""
-        past = sum(
-            busy >= OCCUPIED_MS and day > self.day.day - KEPT_DAYS
-            for day, _, busy, _, _, _, _ in self.days
-        )
-        return past + (self.day.busy_ms >= OCCUPIED_MS)
+        return self._occupied_before + (self.day.busy_ms >= OCCUPIED_MS)

@@ -52,6 +52,9 @@ class Hour:
     def add(self, call: Call) -> None:
         """Count a call."""
         self.busy_ms += min(call.duration_ms, call.ended_at - self.since)
+        if call.is_high_risk:
+            self.risk_ms += call.duration_ms
+            self._gather(call)
         if not call.outbound:
             return
         self.attempts += 1
@@ -59,9 +62,6 @@ class Hour:
             self._rung = self._rung or Sketch(512)
             self._rung.add(call.peer)
         self._sweep(call.peer)
-        if call.is_high_risk:
-            self.risk_ms += call.duration_ms
-            self._gather(call)
 
     def _sweep(self, peer: str) -> None:
         digits = peer.removeprefix("+")
@@ -74,7 +74,7 @@ class Hour:
 
     def _gather(self, call: Call) -> None:
         """Count the calls to one range that were up at the same time (D14)."""
-        block = call.peer[:_RANGE_DIGITS]
+        block = (call.onward or call.peer)[:_RANGE_DIGITS]
         span = (block, call.at, call.ended_at)
         self._to_range = [*self._to_range[1 - _RECENT :], span]
         together = sum(

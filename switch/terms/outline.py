@@ -38,7 +38,10 @@ def outline(record: Record, around: Circumstances, classify: Callable[[str], Num
     """Read a record of kind `cdr`; `classify` gives the class of a number that was dialled."""
     start, answer, end = record["start"], record["answer"], record["end"]
     local = datetime.fromtimestamp(start / 1000, UTC).astimezone(ZoneInfo(around.zone))
-    outbound = record["direction"] == "outbound"
+    # The record of a forwarded call is of the leg that went on; to the line it was a call that came in.
+    is_forwarded = record.get("forwarded_by") is not None
+    leaves = record["direction"] == "outbound"
+    outbound = leaves and not is_forwarded
     peer = record["dst"] if outbound else record["src"]
     by_caller = record["hangup_by"] == "caller"
     duration_ms = 0 if answer is None else end - answer
@@ -55,9 +58,10 @@ def outline(record: Record, around: Circumstances, classify: Callable[[str], Num
         duration_ms=duration_ms,
         ended_by="caller" if by_caller else "callee" if record["hangup_by"] else "",
         status=record["sip_status"] or 0,
-        number_class=classify(peer) if outbound else NumberClass.NATIONAL,
+        number_class=classify(record["dst"]) if leaves else NumberClass.NATIONAL,
         country=country(peer),
-        forwarded=record.get("forwarded_by") is not None,
+        forwarded=is_forwarded,
+        onward=record["dst"] if is_forwarded else "",
         is_fax=record.get("feature") == "fax",
         concurrent=around.live + 1,
         spoken=spoken,

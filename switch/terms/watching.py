@@ -53,6 +53,8 @@ class Watching:
 
     def feed(self, records: list[bytes]) -> None:
         """Take the journal's records of a wake-up; all but CDRs are passed over."""
+        if not self.watch.settings.detectors:
+            return  # all are off: nothing is kept of any call
         for record in records:
             if record.startswith(KIND):
                 self._waiting.append(record)
@@ -73,6 +75,8 @@ class Watching:
     async def recall(self, calls: AsyncIterator[Mapping[str, Any]]) -> int:
         """Make profiles of calls that ended before, oldest first; return how many. The loop goes on."""
         count, facts = 0, self._exchange.facts
+        if not self.watch.settings.detectors:
+            return 0
         self._is_recalling = True
         try:
             async for record in calls:
@@ -117,7 +121,7 @@ class Watching:
             line=alert.line,
             detector=detector.id,
             use=detector.use,
-            level=alert.level.name.lower(),
+            reached=alert.level.name.lower(),
             values=dict(alert.values),
             calls=list(alert.calls),
             shadow=self.watch.settings.shadow,

@@ -95,10 +95,7 @@ class LineMeter:
         self.crossed: list[int] = []
         self.offset_ms = 0
         self.settled_at_ms = 0
-        self._counted = 0
-        self._running = 0
-        self._starts = 0
-        self._newest = 0
+        self._counted = self._running = self._starts = self._newest = 0
         # An ACK that comes late makes its leg count from its 200 on, so a crossing can lie before the
         # end of legs that ended meanwhile: their intervals are kept while an ACK is awaited.
         self._provisional = 0
@@ -135,7 +132,7 @@ class LineMeter:
         self._join(leg)
         if leg.counts and self.past is not None and leg.cycle.n == self.past.n:
             part = leg.mark_ms, leg.boundary_ms
-            for percentage, at_ms in self.past.take(part, self._points):
+            for percentage, at_ms in self.past.take(leg.id, part, self._points):
                 self._fire(self, self.past.n, percentage, at_ms)
         if self._boundary is None or leg.boundary_ms < self._boundary:
             self._boundary = leg.boundary_ms
@@ -393,8 +390,10 @@ class LineMeter:
 
     def _as_past(self) -> PastCycle:
         """The present cycle as it ends, when its live legs are closed at their boundaries."""
-        spans = [(leg.mark_ms, leg.boundary_ms) for leg in self.legs.values() if leg.joined]
+        before_ms = self.ended_ms() - sum(end - mark for mark, end in self.ended.values())
         end_ms = self.cycle.end - self.offset_ms
-        spans += [(mark, end_ms) for mark in self.elsewhere.marks]
-        total_ms = self.ended_ms() + sum(end - begin for begin, end in spans)
-        return PastCycle(self.cycle.n, total_ms, [*spans, *self.ended.values()], self.crossed)
+        spans = {f"elsewhere {n}": (m, end_ms) for n, m in enumerate(self.elsewhere.marks)}
+        spans |= {
+            leg.id: (leg.mark_ms, leg.boundary_ms) for leg in self.legs.values() if leg.joined
+        }
+        return PastCycle(self.cycle.n, before_ms, {**spans, **self.ended}, self.crossed)

@@ -5,7 +5,7 @@ a threshold in it (once, at its computed instant, like any other). Kept until no
 most. Deliberately absent: sums to show; rows of the database have them.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -16,32 +16,37 @@ Span = tuple[int, int]
 
 @dataclass(slots=True)
 class PastCycle:
-    """The cycle `n` as it ended: the counted ms of all its parts, the spans (boottime ms) of those in whose
-    midst a crossing may turn out to lie, and the percentages that were announced."""
+    """The cycle `n` as it ended: the spans (boottime ms) of parts in whose midst a crossing may turn out to
+    lie, by leg, the counted ms of all others, and the percentages that were announced."""
 
     n: int
-    total_ms: int
-    spans: list[Span]
+    before_ms: int
+    spans: dict[str, Span]
     crossed: list[int]
 
-    def take(self, span: Span, points: Mapping[int, int]) -> Iterator[tuple[int, int]]:
-        """Count one more part; yield (percentage, boottime ms) of what that crossed, ascending."""
-        self.spans.append(span)
-        self.total_ms += span[1] - span[0]
-        before = self.total_ms - sum(end - begin for begin, end in self.spans)
-        for percentage, point in points.items():
-            if percentage not in self.crossed and self.total_ms >= point:
-                self.crossed.append(percentage)
-                yield percentage, reached_at(point - before, self.spans)
+    def take(self, leg: str, span: Span, points: Mapping[int, int]) -> list[tuple[int, int]]:
+        """Count one more part, once (a journal may be read twice); return (percentage, boottime ms) of
+        what that crossed, ascending."""
+        self.spans[leg] = span
+        spans = self.spans.values()
+        total_ms = self.before_ms + sum(end - begin for begin, end in spans)
+        found = [
+            (percentage, reached_at(point - self.before_ms, spans))
+            for percentage, point in points.items()
+            if percentage not in self.crossed and total_ms >= point
+        ]
+        self.crossed += [percentage for percentage, _ in found]
+        return found
 
     def record(self) -> dict[str, Any]:
         """What a checkpoint keeps of it."""
-        return {
-            "n": self.n, "total": self.total_ms, "spans": self.spans, "crossed": self.crossed
-        }  # fmt: skip
+        kept = {"n": self.n, "before": self.before_ms}
+        return {**kept, "spans": self.spans, "crossed": self.crossed}
 
     @classmethod
     def of(cls, record: Mapping[str, Any], shift_ms: int) -> Self:
         """Read it back, on a boottime clock that is so many ms further."""
-        spans = [(begin + shift_ms, end + shift_ms) for begin, end in record["spans"]]
-        return cls(record["n"], record["total"], spans, list(record["crossed"]))
+        spans = {
+            leg: (begin + shift_ms, end + shift_ms) for leg, (begin, end) in record["spans"].items()
+        }
+        return cls(record["n"], record["before"], spans, list(record["crossed"]))

@@ -18,6 +18,8 @@ SWITCHES: tuple[Address, ...] = (
     ("127.0.91.4", 15064),
     ("127.0.91.5", 15065),
     ("127.0.91.6", 15066),
+    ("127.0.91.7", 15067),
+    ("127.0.91.8", 15068),
 )
 HTTP: Address = ("127.0.91.4", 15084)
 DIALPLAN = Path("dialplans/fr.toml")
@@ -119,8 +121,10 @@ class BenchLine:
 ALL_LINES = tuple(BenchLine(n) for n in range(LINES))
 
 
-def write_config(directory: Path, listen: Address, http: Address | None = None) -> Path:
-    """The switch's configuration directory; returns it."""
+def write_config(
+    directory: Path, listen: Address, http: Address | None = None, more: str = ""
+) -> Path:
+    """The switch's configuration directory, with `more` sections; returns it."""
     directory.mkdir(parents=True, exist_ok=True)
     text = _CONFIG.format(
         dialplan=DIALPLAN.resolve(),
@@ -134,7 +138,7 @@ def write_config(directory: Path, listen: Address, http: Address | None = None) 
         _TRUNK.format(id=1 if not n else 10 + n, carrier=CARRIER, port=CARRIER[1] + n)
         for n in range(CARRIER_PORTS)
     )
-    (directory / "vigie.toml").write_text(text + trunks + lines, encoding="utf-8")
+    (directory / "vigie.toml").write_text(text + more + trunks + lines, encoding="utf-8")
     return directory
 
 

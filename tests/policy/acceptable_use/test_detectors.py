@@ -1,6 +1,7 @@
 """Each detector on the smallest history that it must find, and on one that lies just below."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import date
 from itertools import product
 
@@ -222,6 +223,47 @@ def test_days_that_are_long_past_count_no_more() -> None:
         profile.add(each)
     assert profile is not None
     assert profile.stranger_days == 0
+
+
+def unbroken(hours: int, minutes: float, broken_at: int = 0) -> Iterator[Call]:
+    """A call is forwarded each hour; the line may take one itself."""
+    for hour in range(hours):
+        taken = hour == broken_at > 0
+        yield call(
+            hour // 24, hour % 24 * 60, hour, minutes * 60, outbound=False, forwarded=not taken
+        )
+
+
+def test_forwarding_that_never_stops() -> None:
+    assert judge_after(unbroken(74, 14), "D6")["unbroken_minutes"] == 74 * 14
+    assert "unbroken_minutes" not in judge_after(unbroken(72, 14), "D6"), "not yet 72 hours"
+    assert "unbroken_minutes" not in judge_after(unbroken(90, 14, broken_at=30), "D6")
+    slow = [call(day, 600, day, 1200, outbound=False, forwarded=True) for day in range(51)]
+    assert highest(slow, "D6") is Level.SOFT
+    assert highest(slow[:-2], "D6") is Level.NONE
+
+
+def test_fraud_by_forwarding_is_fraud() -> None:
+    """The number that calls is a French one, the money goes abroad."""
+    calls = [
+        call(0, 120 + n / 10, n, 1500, outbound=False, forwarded=True, onward=f"+53712{340_000 + n}",
+             **ABROAD)
+        for n in range(4)
+    ]  # fmt: skip
+    assert highest(calls, "D14") is Level.HARD
+    near = [replace(each, number_class=NumberClass.NATIONAL) for each in calls]
+    assert highest(near, "D14") is Level.NONE
+
+
+def judge_after(history: Iterator[Call], detector: str) -> dict[str, float]:
+    """The values that speak for a detector at the end of a history."""
+    profile: Profile | None = None
+    for each in history:
+        profile = profile or Profile(each)
+        profile.add(each)
+    assert profile is not None
+    finding = judge(profile, BY_ID[detector])
+    return {} if finding is None else dict(finding.values)
 
 
 def test_speech_that_only_goes_one_way() -> None:

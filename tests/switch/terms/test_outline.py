@@ -70,13 +70,22 @@ def test_a_caller_who_gave_up() -> None:
 
 
 def test_a_call_that_came_in_has_the_caller_as_its_peer_and_presents_nothing() -> None:
-    call = read(direction="inbound", src="+33612345678", forwarded_by="101")
+    call = read(direction="inbound", src="+33612345678")
     assert (call.peer, call.outbound, call.caller_id, call.forwarded) == (
         "+33612345678",
         False,
         "",
-        True,
+        False,
     )
+
+
+def test_a_forwarded_call_came_in_and_went_on() -> None:
+    """Its record is of the leg that the line had opened: outbound, to where it went."""
+    around = Circumstances("Europe/Paris")
+    forwarded = record(src="+33612345678", dst="+5371234567", forwarded_by="101")
+    call = outline(forwarded, around, lambda number: {"+5": NumberClass.INTERNATIONAL}[number[:2]])
+    assert (call.outbound, call.forwarded, call.peer) == (False, True, "+33612345678")
+    assert (call.onward, call.is_high_risk) == ("+5371234567", True)
 
 
 @pytest.mark.parametrize(

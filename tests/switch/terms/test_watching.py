@@ -69,7 +69,7 @@ class House:
     @property
     def alerts(self) -> list[tuple[str, str]]:
         return [
-            (each["detector"], each["level"])
+            (each["detector"], each["reached"])
             for name, each in self.exchange.outbox.events
             if name == "use.alert"
         ]
@@ -167,6 +167,20 @@ def test_a_phone_that_sends_and_hears_nothing_for_long_is_no_conversation() -> N
     assert house.alerts == [("D10", "soft")]
     house.call(6, **times)
     assert house.watching.watch._lines["101"].profile.day.silent == 2, "it was said of those calls"
+
+
+def test_with_all_detectors_off_nothing_is_kept() -> None:
+    house = House(shadow=True)
+    house.watching = Watching(
+        house.exchange, house.ladders, Settings(detectors=()), lambda *change: None
+    )
+    house.call(1)
+
+    async def remembered() -> AsyncIterator[dict[str, Any]]:
+        yield house.record(2)
+
+    assert asyncio.run(house.watching.recall(remembered())) == 0
+    assert len(house.watching.watch) == 0
 
 
 @pytest.mark.parametrize("line", [None, "999"])

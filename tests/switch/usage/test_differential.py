@@ -244,8 +244,33 @@ ACKED_AFTER_A_CHECKPOINT = [
     (0, "crash", 1),
     (0, "ack", 0),
 ]
+# The same, short of 80 %, and a journal that is read twice: the leg counts once.
+ACKED_AND_READ_TWICE = [
+    *[(20_000, "look", 0)] * 3,
+    (0, "start", 3),
+    (10_000, "start", 1),
+    *[(15_500, "look", 0)] * 2,
+    (0, "ack", 0),
+    (0, "start", 1),
+    (0, "crash", 1),
+]
+# What had ended in the old cycle while an ACK was awaited is no part of the new one.
+ENDED_BEFORE_THE_CYCLE = [
+    (0, "start", 3),
+    (0, "start", 1),
+    (20_000, "stop", 1),
+    (0, "start", 1),
+    *[(20_500, "look", 0)] * 4,
+    (0, "start", 3),
+    *[(20_000, "look", 0)] * 3,
+    (1_000, "stop", 1),
+    (5_000, "ack", 1),
+    (1_000, "look", 0),
+]
 
 
+@example(ACKED_AND_READ_TWICE, 100_000, ("inbound", "outbound"), 0)
+@example(ENDED_BEFORE_THE_CYCLE, 100_000, ("inbound", "outbound"), 0)
 @example(ACKED_IN_THE_NEXT_CYCLE, 100_000, ("inbound", "outbound"), 0)
 @example(ACKED_AFTER_A_CHECKPOINT, 100_000, ("inbound", "outbound"), 0)
 @example(ENDED_BEFORE_A_CHECKPOINT, 1_000, ("inbound", "outbound"), 0)
