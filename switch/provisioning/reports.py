@@ -150,7 +150,18 @@ class Reports:
     def _tampered(self, twin: Twin, why: str) -> None:
         if twin.device.life is Life.CLAIMED:
             self.fleet.change(twin, Event.MISMATCH, "attestation", why)
-            self.fleet.note("device.tampered", device=twin.device.id, reason=why)
+            device, line = twin.device.id, self.fleet.line_of(twin)
+            self.fleet.note("device.tampered", device=device, reason=why)
+            self.fleet.note(
+                "notice.due",
+                kind="device_tampered",
+                id=f"device_tampered {device} {twin.device.changed_at}",
+                line=twin.line,
+                account=line.account if line is not None else None,
+                audience="operator",
+                clause="2(i)",
+                fields={"device": device, "because": why},
+            )
 
     def _status(self, twin: Twin, status: Status) -> None:
         fleet = self.fleet

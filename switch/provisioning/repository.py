@@ -45,11 +45,13 @@ from firmware_agent.messages.codec import encode, parse
 from firmware_agent.messages.desired import MAX_IMAGE
 from firmware_agent.messages.image import Delta, ImageCustom
 from switch.provisioning.broker_files import write_private
+from switch.provisioning.work import Work
 
 detools: Any = importlib.import_module("detools") if importlib.util.find_spec("detools") else None
 
 ROOT_YEARS: Final = 10
 OFFLINE_DAYS: Final = 400  # targets and models: signed anew at each release, at least once a year
+_CHUNK: Final = 1 << 20
 _WRITER: Final = JSONSerializer(compact=True)
 S = TypeVar("S", Root, Targets, Snapshot, Timestamp)
 
@@ -81,6 +83,7 @@ class Repository:
         self._online = directory / "online.key"
         self.known: Mapping[tuple[str, str], Image] = {}
         self.timestamp_version = 0
+        self.work = Work()
         self.load()
 
     @property
@@ -106,10 +109,7 @@ class Repository:
         a model or version that devices couldn't read."""
         custom = ImageCustom(model, version, security_version)
         parse(ImageCustom, encode(custom))
-        content = path.read_bytes()
-        if not 0 < len(content) <= MAX_IMAGE:
-            raise RepositoryFault(f"an image has 1 to {MAX_IMAGE} bytes, this one {len(content)}")
-        digest = sha256(content).hexdigest()
+        content, digest = self._take_in(path)
         known = self.known.get((model, version))
         if known is not None and known.sha256 != digest:
             raise RepositoryFault(f"{model} {version} is signed already, with another content")
@@ -144,8 +144,9 @@ class Repository:
         if signer.public_key.keyid not in root.roles["targets"].keyids:
             raise RepositoryFault(f"{keys} holds other keys than those of this repository")
         targets = self._targets(models, keys)
-        for model in sorted(models):
-            self._sign_model(model, staged, _key(keys / f"{model}.key"), now)
+        with self.work.of("models signed", len(models)):
+            for model in self.work.over(sorted(models)):
+                self._sign_model(model, staged, _key(keys / f"{model}.key"), now)
         self._write(targets, "targets", signer, now + timedelta(days=OFFLINE_DAYS))
         self.refresh(now, hours, force=True)
         self._staged.unlink(missing_ok=True)
@@ -177,6 +178,18 @@ class Repository:
 
     # -- images --------------------------------------------------------------------------------
 
+    def _take_in(self, path: Path) -> tuple[bytes, str]:
+        """An image and its SHA-256."""
+        size, found, content = path.stat().st_size, sha256(), bytearray()
+        if not 0 < size <= MAX_IMAGE:
+            raise RepositoryFault(f"an image has 1 to {MAX_IMAGE} bytes, this one {size}")
+        with path.open("rb") as file, self.work.of("bytes hashed", size):
+            while chunk := file.read(_CHUNK):
+                found.update(chunk)
+                content += chunk
+                self.work.done = len(content)
+        return bytes(content), found.hexdigest()
+
     def _keep(self, content: bytes, digest: str) -> None:
         self.images.mkdir(parents=True, exist_ok=True)
         path = self.images / digest
@@ -190,17 +203,18 @@ class Repository:
         detools, which not everybody can build: devices then fetch the whole image."""
         if detools is None:
             return
-        for image in self.known.values():
-            base = self.images / image.sha256
-            if image.model != model or not base.exists():
-                continue
-            patch = BytesIO()
-            detools.create_patch(BytesIO(base.read_bytes()), BytesIO(content), patch)
-            made = patch.getvalue()
-            if len(made) * 2 < len(content):
-                digest = sha256(made).hexdigest()
-                self._keep(made, digest)
-                yield image.sha256, Delta(digest, len(made))
+        bases = [each.sha256 for each in self.known.values() if each.model == model]
+        with self.work.of("deltas made", len(bases)):
+            for base in self.work.over(bases):
+                path, patch = self.images / base, BytesIO()
+                if not path.exists():
+                    continue
+                detools.create_patch(BytesIO(path.read_bytes()), BytesIO(content), patch)
+                made = patch.getvalue()
+                if len(made) * 2 < len(content):
+                    digest = sha256(made).hexdigest()
+                    self._keep(made, digest)
+                    yield base, Delta(digest, len(made))
 
     def _signed(self) -> Iterator[Image]:
         delegations = self._read(Targets, "targets").signed.delegations

@@ -432,6 +432,7 @@ def test_a_stolen_device_that_shows_itself_is_told_wiped_and_shut_out(
     monkeypatch.setattr(module, "boottime", lambda: now + 12)
     house.fleet.tick()
     assert NAME not in house.fleet.users()
+    assert not twin.online and house.last(Kind.STATUS, NAME) == b""
     monkeypatch.setattr(module, "boottime", lambda: now + 12 + 3601)
     house.fleet.tick()
     assert house.fleet.outcasts() == [NAME]

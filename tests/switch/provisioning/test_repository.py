@@ -17,6 +17,7 @@ from tuf.ngclient import Updater
 
 from firmware_agent.messages.codec import MessageError
 from switch.provisioning.repository import Repository, RepositoryFault
+from switch.provisioning.work import Work
 
 MODEL, OTHER = "ooma-office", "grandstream"
 NOW = datetime.now(UTC)
@@ -205,3 +206,26 @@ def test_what_no_device_could_read_is_refused_before_anything_is_kept(
         repository.add(path, model, version, 1)
     assert repository.staged() == {}
     assert not repository.images.exists()
+
+
+def test_work_is_counted_in_bytes_deltas_and_models(tmp_path: Path) -> None:
+    seen: dict[str, set[tuple[int, int]]] = {}
+
+    class Watched(Work):
+        def __setattr__(self, name: str, value: object) -> None:
+            super().__setattr__(name, value)
+            if name == "done" and self.what:
+                seen.setdefault(self.what, set()).add((self.done, self.total))
+
+    repository = Repository(tmp_path / "firmware")
+    for version in ("1.0.0", "1.1.0"):
+        image = tmp_path / version
+        image.write_bytes(bytes(3 << 20) + version.encode())
+        repository.work = Watched()
+        repository.add(image, "m", version, 1)
+        repository.sign(tmp_path / "keys", datetime.now(UTC), 24)
+        assert repository.work.what == ""
+    size = (3 << 20) + 5
+    assert {(1 << 20, size), (2 << 20, size), (size, size)} <= seen["bytes hashed"]
+    assert (1, 1) in seen["deltas made"]
+    assert (1, 1) in seen["models signed"]
