@@ -10,6 +10,7 @@ from pathlib import Path
 from switch.app.compose import build_exchange, make_pool, psap_routes, tariffs_of
 from switch.app.devices import device_commands, device_plan, device_service
 from switch.app.duties import Duties
+from switch.app.elsewhere import LivesElsewhere
 from switch.app.keeping import Keeping
 from switch.app.readbacks import ReadBacks
 from switch.app.reload import Reload, read_files
@@ -178,6 +179,14 @@ class Switch:
         yield self._beat
         yield self.wires.names.run
         yield self.devices.run
+        if self.keeping.gazette is not None:
+            yield LivesElsewhere(
+                self.exchange,
+                self.keeping.reader,
+                self.use_cases.lives,
+                self.use_cases.acts.release,
+                self.driver.perform,
+            ).run
         if device := self.found.settings.demo.device:
             yield DemoDevice(self.devices, self.data, device, self.driver.perform).run
 

@@ -151,7 +151,7 @@ drain.status      {} -> the same
 doctor            {} -> [{check, ok, detail, advice}]: what only the running switch can tell
 
 Slugs of refusals beside those of call endings: unknown_command, bad_args, bad_config, unknown_call,
-unchanged, emergency, not_running, store_unavailable, switch_error.
+unchanged, emergency, not_running, not_here (devices are another node's), store_unavailable, switch_error.
 """
 
 from collections.abc import Awaitable, Callable, Mapping

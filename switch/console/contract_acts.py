@@ -57,7 +57,7 @@ class Acts:
             )
         )
         self.owe(row.notice, line, at, row.clause, because=word.because)
-        self._release(line.id, row.to)
+        self.release(line.id, row.to)
         self.perform()
         return self.standing(line.id)
 
@@ -140,7 +140,9 @@ class Acts:
         """The present."""
         return round(self._exchange.wall(self._clock()) * 1000)
 
-    def _release(self, line: str, state: LineState) -> None:
+    def release(self, line: str, state: LineState) -> None:
+        """End the live calls of a line that came into a state, where that is configured; never an
+        emergency call, nor its call-back."""
         if state.value not in self.settings().release_live_calls:
             return
         now = self._clock()

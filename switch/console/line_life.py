@@ -49,6 +49,16 @@ class LineLives:
         if self.lives:
             self.swap()
 
+    def learn(self, records: Iterable[Record]) -> list[str]:
+        """Put in force what another node decided, and wrote; the lines that it changed."""
+        before = dict(self.lives)
+        for record in records:
+            if str(record.get("line")) in self._exchange.facts.lines:
+                self._take(dict(record))
+        changed = [line for line, life in self.lives.items() if life != before.get(line)]
+        self.renew(*changed)
+        return changed
+
     def change(self, line: str, state: LineState, ground: str, by: str, at_ms: int) -> None:
         """Put a line into a state; refuses one that it is in already, and to leave termination."""
         known = self._exchange.facts.lines.get(line)

@@ -210,14 +210,18 @@ class Reader:
         wanted = select(row.notice).order_by(row.at.desc()).limit(limit)
         return [each["notice"] for each in reversed(await self.rows(wanted))]
 
-    async def line_states(self) -> list[LineState]:
-        """Return the states that the store owns."""
-        return [LineState(**row) for row in await self.rows(select(tables.line_state))]
+    async def line_states(self, since: int = 0) -> list[LineState]:
+        """Return the states that the store owns, set at `since` or later."""
+        wanted = select(tables.line_state).where(tables.line_state.c.at >= since)
+        return [LineState(**row) for row in await self.rows(wanted)]
 
-    async def locations(self, line: str | None = None) -> list[Location]:
-        """Return all versions of all locations, or of a line's, ascending by line and version."""
+    async def locations(self, line: str | None = None, since: int = 0) -> list[Location]:
+        """Return all versions of all locations, or of a line's, ascending by line and version; those that
+        changed at `since` or later."""
         row = tables.location.c
         wanted = select(tables.location).order_by(row.line, row.version, row.at)
+        if since:
+            wanted = wanted.where(row.changed_at >= since)
         if line is not None:
             wanted = wanted.where(row.line == line)
         return [Location(**found) for found in await self.rows(wanted)]

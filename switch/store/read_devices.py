@@ -34,9 +34,10 @@ class DeviceReader:
         found += [{"k": "device_event", **row} for row in await self._reader.rows(recent)]
         return found
 
-    async def secrets(self) -> list[Record]:
-        """Return the secrets of lines that were rotated, as records of the journal."""
-        rows = await self._reader.rows(select(tables.line_secret))
+    async def secrets(self, since: int = 0) -> list[Record]:
+        """Return the secrets of lines that were rotated, at `since` or later, as records of the journal."""
+        wanted = select(tables.line_secret).where(tables.line_secret.c.at >= since)
+        rows = await self._reader.rows(wanted)
         return [{"k": "line_secret", **row} for row in rows]
 
     async def story(self, device: str, limit: int = 1000) -> list[Record]:
