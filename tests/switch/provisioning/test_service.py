@@ -10,7 +10,7 @@ from firmware_agent.messages.claim import ClaimResult
 from firmware_agent.messages.topics import Kind, Topic
 from switch.provisioning import service as module
 from switch.provisioning.broker import Broker, program
-from switch.provisioning.device import Life
+from switch.provisioning.device import Event, Life
 from tests.switch.provisioning.house import FakeDevice, House
 
 NAME = "dev-00000001"
@@ -78,7 +78,13 @@ def test_a_claim_is_answered_when_the_broker_knows_the_member(house: House) -> N
     assert device.answer().result is ClaimResult.ACCEPTED
 
 
-def test_theft_ends_calls_but_never_an_emergency_call(house: House) -> None:
+@pytest.mark.parametrize(
+    ("event", "slug"),
+    [(Event.STEAL, "stolen"), (Event.REPLACE, "retired"), (Event.DECOMMISSION, "retired")],
+)
+def test_who_is_out_has_no_calls_but_for_emergency_calls(
+    house: House, event: Event, slug: str
+) -> None:
     FakeDevice(house, NAME).join()
     ended: list[str] = []
 
@@ -100,8 +106,11 @@ def test_theft_ends_calls_but_never_an_emergency_call(house: House) -> None:
             "others": call("others", "102", "103"),
         }
     )
-    house.fleet.steal(house.twin(NAME), "person")
-    assert ended == ["out stolen", "in stolen"]
+    if event is Event.STEAL:
+        house.fleet.steal(house.twin(NAME), "person")
+    else:
+        house.fleet.retire(house.twin(NAME), event, "person", "")
+    assert ended == [f"out {slug}", f"in {slug}"]
 
 
 def test_a_restart_in_the_middle_of_a_claim_loses_nothing(house: House) -> None:
