@@ -473,6 +473,9 @@ def test_a_stolen_device_that_shows_itself_is_told_wiped_and_shut_out(
     house.fleet.tick()
     assert NAME not in house.fleet.users()
     assert not twin.online and house.last(Kind.STATUS, NAME) == b""
+    monkeypatch.setattr(module, "boottime", lambda: now + 12 + 3500)
+    house.fleet.tick()
+    assert NAME not in house.fleet.users()
     monkeypatch.setattr(module, "boottime", lambda: now + 12 + 3601)
     house.fleet.tick()
     assert house.fleet.outcasts() == [NAME]
