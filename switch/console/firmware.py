@@ -21,6 +21,7 @@ COLUMNS = (
     *("rollout", "version", "state", "stage", "devices", "reached"),
     *("pending", "under_way", "confirmed", "failed", "why"),
 )
+WATCHED = ("rollout", "state", "stage", "under_way", "confirmed", "failed", "why")
 
 
 @app.command("list")
@@ -141,7 +142,7 @@ def status(
     """Show how far the rollouts are."""
     desk = Desk.of(context, config, data, as_json)
     if watch:
-        follow(desk, "firmware.status", COLUMNS, bar=("confirmed", "devices"))
+        follow(desk, "firmware.status", WATCHED, bar=("confirmed", "devices"))
     items = desk.ask_rows("firmware.status")
     show.json(items) if as_json else show.table(items, COLUMNS, empty="No rollout was planned.")
 

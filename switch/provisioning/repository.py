@@ -9,13 +9,12 @@ Deliberately absent: key rotation and thresholds above one (tuf's own tools do t
 and the way to a device, which is `images`.
 """
 
-import importlib.util
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from io import BytesIO
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -44,14 +43,15 @@ from tuf.api.serialization.json import JSONSerializer
 from firmware_agent.messages.codec import encode, parse
 from firmware_agent.messages.desired import MAX_IMAGE
 from firmware_agent.messages.image import Delta, ImageCustom
+from switch.provisioning import delta
 from switch.provisioning.broker_files import write_private
 from switch.provisioning.work import Work
 
-detools: Any = importlib.import_module("detools") if importlib.util.find_spec("detools") else None
-
 ROOT_YEARS: Final = 10
 OFFLINE_DAYS: Final = 400  # targets and models: signed anew at each release, at least once a year
+MAX_DELTAS: Final = 8  # a device that runs an older image fetches the whole
 _CHUNK: Final = 1 << 20
+_NUMBER: Final = re.compile(r"\d+")
 _WRITER: Final = JSONSerializer(compact=True)
 S = TypeVar("S", Root, Targets, Snapshot, Timestamp)
 
@@ -114,7 +114,7 @@ class Repository:
         if known is not None and known.sha256 != digest:
             raise RepositoryFault(f"{model} {version} is signed already, with another content")
         self._keep(content, digest)
-        found = dict(self._deltas(model, content)) if deltas else {}
+        found = dict(self._deltas(model, digest, len(content))) if deltas else {}
         custom = replace(custom, deltas=found)
         target = f"{model}/{version}.img"
         staged = self.staged()
@@ -198,23 +198,26 @@ class Repository:
             new.write_bytes(content)
             new.replace(path)
 
-    def _deltas(self, model: str, content: bytes) -> Iterator[tuple[str, Delta]]:
-        """Patches from the images of the model that are signed, where these are worth it. None without
+    def _deltas(self, model: str, digest: str, length: int) -> Iterator[tuple[str, Delta]]:
+        """Patches from the newest signed images of the model, where these are worth it. None without
         detools, which not everybody can build: devices then fetch the whole image."""
-        if detools is None:
+        if not delta.is_possible():
             return
-        bases = [each.sha256 for each in self.known.values() if each.model == model]
+        images = [each for each in self.known.values() if each.model == model]
+        images.sort(key=lambda each: [int(number) for number in _NUMBER.findall(each.version)])
+        bases = [each.sha256 for each in images[-MAX_DELTAS:]]
+        new = self.images / f"{digest}.delta"
         with self.work.of("deltas made", len(bases)):
             for base in self.work.over(bases):
-                path, patch = self.images / base, BytesIO()
-                if not path.exists():
+                path = self.images / base
+                if not path.exists() or not delta.make(path, self.images / digest, new):
                     continue
-                detools.create_patch(BytesIO(path.read_bytes()), BytesIO(content), patch)
-                made = patch.getvalue()
-                if len(made) * 2 < len(content):
-                    digest = sha256(made).hexdigest()
-                    self._keep(made, digest)
-                    yield base, Delta(digest, len(made))
+                made = new.read_bytes()
+                if len(made) * 2 < length:
+                    found = sha256(made).hexdigest()
+                    self._keep(made, found)
+                    yield base, Delta(found, len(made))
+        new.unlink(missing_ok=True)
 
     def _signed(self) -> Iterator[Image]:
         delegations = self._read(Targets, "targets").signed.delegations
