@@ -30,7 +30,7 @@ from firmware_agent.image import Header
 from firmware_agent.messages.claim import Factory
 from firmware_agent.messages.codec import MessageError
 from firmware_agent.messages.envelope import keys_of
-from firmware_agent.messages.reported import Network, Ota, Reported, Status
+from firmware_agent.messages.reported import Event, Network, Ota, Reported, Status
 from firmware_agent.messages.topics import Kind
 from firmware_agent.metadata import Metadata, PoolFetcher
 from firmware_agent.mqtt import Link
@@ -196,6 +196,8 @@ class Device:
                 self._moved = Network(hand.gateway_mac, hand.dhcp_domain)
                 moved = Place(network=self._moved)
                 self.driver.tell(lambda agent, at: agent.on_place(moved, at))
+            case Do.OPEN:
+                self.driver.tell(lambda agent, at: agent.tell(Event.TAMPER, at, what="case opened"))
             case _:
                 self.say("no_phone", reason=hand.do.value)
 

@@ -383,7 +383,12 @@ def _complaints(
     yield from facts_consistency.missing_hashes(settings.lines, settings.sip.digest_algorithms)
     yield from trunk_consistency.complaints(settings.trunks)
     names = {line.id for line in settings.lines}
-    yield from device_consistency.complaints(settings.devices, names, settings.sip)
+    yield from device_consistency.complaints(
+        settings.devices,
+        names,
+        settings.sip,
+        is_owned=settings.store.url is None or settings.mqtt.node is not None,
+    )
     if refusal := plan.refuse_extension(settings.emergency.test_number):
         yield ("emergency", "test_number"), refusal
     trunks = {trunk.id for trunk in settings.trunks}

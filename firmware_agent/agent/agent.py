@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from firmware_agent.agent.commands import Command, Configure, Forget, Publish, Reboot
+from firmware_agent.agent.commands import Command, Configure, Forget, Publish, Reboot, Wipe
 from firmware_agent.agent.config import (
     Applicable,
     Configuration,
@@ -104,6 +104,7 @@ class Agent:
         self.nonce: str | None = None
         self.beacon_by: float | None = None
         self.reboot_wanted: str | None = None
+        self.is_wipe_wanted = False
         self._chance = chance
         self._connects = 0
         self._audio: bool | None = None
@@ -326,10 +327,6 @@ class Agent:
         """A reboot or a wipe is under way: nothing is concluded any more."""
         self.reports.is_leaving = True
 
-    def report_again(self) -> None:
-        """Report although nothing changed."""
-        self.reports.repeat()
-
     # -- settling ------------------------------------------------------------------------------
 
     def settle(self, at: Moment) -> None:
@@ -389,6 +386,11 @@ class Agent:
         return [name for name, is_there in parts.items() if not is_there]
 
     def _settle_reboot(self, at: Moment) -> None:
+        if self.is_wipe_wanted and not self.quiet.is_emergency:
+            self.tell(Event.WIPED, at)
+            self.leave()
+            self.out.emit(Wipe())
+            return
         if not self.quiet.may_reboot(at.now):
             return
         update, utc = self.update, self.time.utc(at)

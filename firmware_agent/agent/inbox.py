@@ -7,7 +7,7 @@ changes nothing and is told, at most once a minute.
 from dataclasses import replace
 
 from firmware_agent.agent.agent import Agent
-from firmware_agent.agent.commands import Keep, Publish, RaiseFloor, Register, Wipe
+from firmware_agent.agent.commands import Keep, Publish, RaiseFloor, Register
 from firmware_agent.agent.config import RefusedError, Taken, applicable, problem_of, read
 from firmware_agent.agent.kept import desired_file
 from firmware_agent.certificate import RENEWED
@@ -57,14 +57,14 @@ class Inbox:
             if config.compare(refused.rev, refused.sha256) is Taken.NEW:
                 config.refuse(refused.rev, refused.sha256, refused.problem)
                 agent.keep()
-            agent.report_again()
+            agent.reports.repeat()
             return
         rev = opened.document.rev
         match config.compare(rev, opened.sha256):
             case Taken.NEW:
                 self._apply(opened, raw, at)
             case Taken.SAME:
-                agent.report_again()
+                agent.reports.repeat()
             case Taken.CONFLICT:
                 have = config.kept.seen_sha256 or ""
                 agent.tell(Event.REV_CONFLICT, at, rev=rev, have=have, got=opened.sha256)
@@ -115,10 +115,6 @@ class Inbox:
             agent.kept = replace(agent.kept, done=(*agent.kept.done, order.id)[-64:])
             agent.keep()
             self._ack(order, self._obey(order, raw, at))
-            if order.op is Op.WIPE:
-                agent.tell(Event.WIPED, at)
-                agent.leave()
-                agent.out.emit(Wipe())
 
     def _obey(self, order: Order, raw: bytes, at: Moment) -> AckResult:
         agent = self._agent
@@ -134,8 +130,9 @@ class Inbox:
                 return self._on_time(order, at)
             case Op.CERTIFICATE:
                 return self._on_certificate(order, raw)
-            case Op.WIPE:
-                pass
+            case Op.WIPE:  # an emergency call is never cut: it comes first
+                agent.is_wipe_wanted = True
+                return AckResult.ACCEPTED if agent.quiet.is_emergency else AckResult.DONE
         return AckResult.DONE
 
     def _on_time(self, order: Order, at: Moment) -> AckResult:

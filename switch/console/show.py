@@ -52,6 +52,13 @@ def mapping(value: object) -> dict[str, object]:
     return value
 
 
+def warnings(item: Row) -> None:
+    """Print what a result has to say against what was done."""
+    found = item.get("warnings")
+    for warning in found if isinstance(found, list) else ():
+        out().print(f"[yellow]but[/] {escape(str(warning))}")
+
+
 def json(value: object) -> None:
     """Print one JSON value."""
     sys.stdout.buffer.write(json_text(value).encode())

@@ -53,6 +53,9 @@ _RAISED_BY = {
     "device.undocumented": _Rise(
         "undocumented {device}", "Device {device} can't be told what it shall be: {reason}."
     ),
+    "device.rejected": _Rise(
+        "rejected {device}", "Device {device} keeps its last good document: {reason}."
+    ),
     "device.clone": _Rise("clone {device}", "There may be two of device {device}: {reason}."),
     "device.tampered": _Rise(
         "tampered {device}", "Device {device} may be tampered with: {reason}."
@@ -92,6 +95,7 @@ _CLEARED_BY = {
     "mqtt.broker_ready": "broker",
     "mqtt.up": "link",
     "device.desired": "undocumented {device}",
+    "device.applied": "rejected {device}",
     "device.cleared": "tampered {device}",
     "device.unique": "clone {device}",
     "device.armed": "stolen {device}",

@@ -33,6 +33,7 @@ _LEVELS: dict[str, int] = {
     "device.undocumented": logging.ERROR,
     "device.unreadable": logging.WARNING,
     "device.desired": logging.DEBUG,
+    "device.applied": logging.DEBUG,
     "device.online": logging.DEBUG,
     "device.offline": logging.DEBUG,
     "store.failing": logging.ERROR,

@@ -14,9 +14,17 @@ WILDCARDS = frozenset({"0.0.0.0", "::"})
 
 
 def complaints(
-    devices: Sequence[DeviceSettings], lines: Collection[str], sip: SipSettings
+    devices: Sequence[DeviceSettings],
+    lines: Collection[str],
+    sip: SipSettings,
+    *,
+    is_owned: bool = True,
 ) -> Iterator[Complaint]:
-    """Everything that doesn't fit: `lines` are ids, `sip` tells where phones can register."""
+    """Everything that doesn't fit: `lines` are ids, `sip` tells where phones can register, `is_owned` is
+    whether it is said which node has the devices."""
+    if devices and not is_owned:
+        said = "several nodes share the database: name the one that has the devices"
+        yield ("mqtt", "node"), said
     seen: set[tuple[str, str]] = set()
     for position, device in enumerate(devices):
         for field in ("id", "serial", "line"):

@@ -58,7 +58,7 @@ class Twin:
     seen: tuple[str, int] = ("", -1)  # (boot id, seq) of the last event
     happenings: deque[Happening] = field(default_factory=lambda: deque(maxlen=HISTORY))
     count: int = 0
-    offered_again: float = -1e9  # boottime of the last document that was sent anew after a reversal
+    offered_again: str = ""  # content of the last document that was sent anew after a reversal
 
     @property
     def line(self) -> str:

@@ -367,6 +367,7 @@ class Fleet:
             void = hashes_of(line.id, self.realm, secrets.token_urlsafe(_SECRET_BYTES))
             self._keep_secret(line.id, void, {}, self.now_ms())
             self.exchange.registrar.remove(line.id)
+            self.end_calls(line.id, "retired")
 
     def end_calls(self, line: str, slug: str) -> None:
         """End a line's calls, but never an emergency call nor a PSAP's call-back."""
@@ -379,5 +380,9 @@ class Fleet:
     def tick(self) -> None:
         """Twice a second: whoever had time for the wipe is shut out; acknowledgements take effect."""
         self.settle()
-        if self.strays.tick(boottime()):
+        shut, opened = self.strays.tick(boottime())
+        for name in shut:  # Mosquitto throws it out without its last will
+            self.devices.by_id[name].online = False
+            self.ports.publish(Topic(Kind.STATUS, name), b"")
+        if shut or opened:
             self.ports.users_changed()

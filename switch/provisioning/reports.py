@@ -26,7 +26,6 @@ from switch.provisioning.strays import RETIRED
 TAKEOVERS: Final = 5  # so many connections of one device in TAKEOVER_S mean that there are two
 TAKEOVER_S: Final = 60.0
 NOT_REGAINED: Final = "not_regained"
-OFFER_AGAIN_S: Final = 3600.0
 _SMOOTHING: Final = 0.3  # of MOS: about the last five samples
 
 
@@ -112,6 +111,7 @@ class Reports:
         elif twin.is_current and (before is None or before.applied_rev != reported.applied_rev):
             detail = f"revision {reported.applied_rev}"
             fleet.devices.happened(twin, "applied", fleet.now_ms(), detail=detail)
+            fleet.note("device.applied", device=twin.device.id, rev=reported.applied_rev)
         self._attest(twin, reported)
         fleet.see_acknowledgement(twin)
         fleet.see_secret(twin)
@@ -120,11 +120,12 @@ class Reports:
     def _offer_again(self, twin: Twin, code: str) -> None:
         """A device that is back on its last good document because it lost us, or the registrar, won't
         try the same revision again. That it can say so shows that the fault may have been ours: it gets
-        the document anew, but not again and again."""
-        now = boottime()
-        if code == NOT_REGAINED and now - twin.offered_again >= OFFER_AGAIN_S:
-            twin.offered_again = now
-            self.fleet.outrank(twin, twin.published.rev if twin.published is not None else 0)
+        the document anew, once. After that a person, or the next change, has to help."""
+        published = twin.published
+        if code != NOT_REGAINED or published is None or published.content == twin.offered_again:
+            return
+        twin.offered_again = published.content
+        self.fleet.outrank(twin, published.rev)
 
     def _attest(self, twin: Twin, reported: Reported) -> None:
         """Firmware, document and certificate against what we know; a difference opens a case."""
@@ -150,7 +151,18 @@ class Reports:
     def _tampered(self, twin: Twin, why: str) -> None:
         if twin.device.life is Life.CLAIMED:
             self.fleet.change(twin, Event.MISMATCH, "attestation", why)
-            self.fleet.note("device.tampered", device=twin.device.id, reason=why)
+            device, line = twin.device.id, self.fleet.line_of(twin)
+            self.fleet.note("device.tampered", device=device, reason=why)
+            self.fleet.note(
+                "notice.due",
+                kind="device_tampered",
+                id=f"device_tampered {device} {twin.device.changed_at}",
+                line=twin.line,
+                account=line.account if line is not None else None,
+                audience="operator",
+                clause="2(i)",
+                fields={"device": device, "because": why},
+            )
 
     def _status(self, twin: Twin, status: Status) -> None:
         fleet = self.fleet

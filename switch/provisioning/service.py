@@ -51,7 +51,8 @@ Record = Mapping[str, Any]
 class Plan:
     """What the configuration says, with paths resolved and addresses worked out.
 
-    `base_url` is where devices reach the HTTP port; `tls` is for a broker of one's own, None without it.
+    `base_url` is where devices reach the HTTP port; `tls` is for a broker of one's own, None without it;
+    `elsewhere` is the node that has the devices, "" when it is this one.
     """
 
     mqtt: MqttSettings
@@ -61,6 +62,7 @@ class Plan:
     realm: str
     base_url: str
     tls: ssl.SSLContext | None = None
+    elsewhere: str = ""
 
 
 class Service:
@@ -151,7 +153,9 @@ class Service:
             yield orjson.dumps(record)
 
     def restore(self, records: Iterable[Record]) -> None:
-        """Take records of journal and database back."""
+        """Take records of journal and database back; those of devices that are another node's stay there."""
+        if self.plan.elsewhere:
+            return
         known = [record for record in records if record.get("k") in KINDS]
         self.devices.restore(known)
         self.devices.define(self.plan.devices)
@@ -171,7 +175,9 @@ class Service:
                 self.fleet.seen_at_sip(str(fields["line"]))
 
     async def run(self) -> None:
-        """Keep all of it going until cancelled."""
+        """Keep all of it going until cancelled; nothing, where another node does."""
+        if self.plan.elsewhere:
+            await asyncio.Event().wait()
         rooms = [self._tick(), self._keep_fresh(), self._publish_due(), self._keep_list()]
         if self.plan.mqtt.url:
             rooms.append(self.link.run())

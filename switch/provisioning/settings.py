@@ -63,11 +63,13 @@ class MqttSettings(Section):
 
     With `url` that broker is used: `username` and `password`, or `certificate` and `key`, are what the
     switch shows there; `ca` is the authority of its certificate. `public_url` is what devices are told,
-    if it differs. Paths are relative to the configuration file. `rotate_days` is the age at which a
+    if it differs. `node` is which of several nodes on one database has the devices; the others have none
+    of this. Paths are relative to the configuration file. `rotate_days` is the age at which a
     device's SIP secret is replaced, 0 = never by itself; `certificate_days` is how long a device's
     certificate holds: it asks for the next one when a third of that is left.
     """
 
+    node: Identifier | None = None
     listen: ListenAddress = DEFAULT_LISTEN
     tls: ListenAddress | None = None
     url: BrokerUrl = ""

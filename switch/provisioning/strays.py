@@ -42,8 +42,8 @@ class Strays:
         self._shut_at.pop(device, None)
         self._opens_at.pop(device, None)
 
-    def tick(self, now: float) -> bool:
-        """Shut out who had its time, let in who rested; whether there was one."""
+    def tick(self, now: float) -> tuple[list[str], list[str]]:
+        """Shut out who had its time, let in who rested: who these are."""
         shut = [device for device, at in self._shut_at.items() if at <= now]
         opened = [device for device, at in self._opens_at.items() if at <= now]
         for device in shut:
@@ -51,7 +51,7 @@ class Strays:
             self._opens_at[device] = now + REST_S
         for device in opened:
             del self._opens_at[device]
-        return bool(shut or opened)
+        return shut, opened
 
     def is_news(self, device: str, way: str, now: float) -> bool:
         """Whether that it was seen this way is worth a line of its story: once an hour."""

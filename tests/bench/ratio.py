@@ -27,7 +27,7 @@ from switch.sip.parser import parse
 import os as _os
 
 RATE = float(_os.environ.get("R", "60"))
-BLOCK = int(_os.environ.get("B","150"))
+BLOCK = int(_os.environ.get("B", "150"))
 EMERGENCY, ORDINARY = "18", "0145678901"
 KINDS = {"call out": ORDINARY, "emergency": EMERGENCY}
 STORED_S = 10.0  # by then all is in the database

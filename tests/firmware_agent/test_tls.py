@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509.oid import NameOID
 
 from firmware_agent.certificate import RENEWED
-from firmware_agent.enrolment import tls_context
+from firmware_agent.enrolment import Enrolment, tls_context
 from firmware_agent.files import DiskFiles
 from firmware_agent.messages.claim import ClaimResponse, ClaimResult, Membership
 from firmware_agent.messages.desired import Command, Op
@@ -148,6 +148,8 @@ def test_a_renewed_certificate_is_what_it_shows(tmp_path: Path, was_renewed: boo
         fresh = authority.issue(DEVICE, keys.identity.public_key()).public_bytes(Pem).decode()
         order = Command(DEVICE, "c1", 0, Op.CERTIFICATE, {"certificate": fresh})
         files.replace(RENEWED, sign(order, keys.service))
+    found = asyncio.run(Enrolment(factory, files, None, lambda event, **fields: None).member())
+    assert (found.certificate.pem in member.certificates) is not was_renewed  # what it attests
     device = Process(tmp_path / "device", factory, b"image", "--no-phone")
     try:
         asyncio.run(_tried(device))

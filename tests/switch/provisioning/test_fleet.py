@@ -13,6 +13,7 @@ from policy.engine import decide
 from policy.model import CallRequest, LineState
 from switch.facts.line import hashes_of
 from switch.facts.registered import Address, Registered, Source
+from switch.observe.alarms import Alarms
 from switch.provisioning.device import Event, Life, NotAllowedError
 from tests.switch.provisioning.house import FakeDevice, House, digest
 
@@ -124,16 +125,55 @@ def test_a_device_that_has_seen_more_than_we_remember_outranks_us(
     assert device.desired().rev == 41
 
 
+def not_regained(device: FakeDevice, seen: int) -> None:
+    device.report(
+        seen_rev=seen,
+        applied_rev=1,
+        state=wire.Applied.REJECTED,
+        err=wire.Problem("not_regained", "", "sip did not come back"),
+    )
+
+
 def test_a_document_that_lost_us_is_offered_anew_once(house: House, device: FakeDevice) -> None:
+    """The fault may have been ours: the next revision says the same. Not again and again, neither on
+    connections nor after a restart; what changes afterwards is offered as always."""
     move(house, "101")
-    for seen in (2, 3):
-        device.report(
-            seen_rev=seen,
-            applied_rev=1,
-            state=wire.Applied.REJECTED,
-            err=wire.Problem("not_regained", "", "sip did not come back"),
-        )
+    wanted = device.desired()
+    assert wanted.rev == 2
+    not_regained(device, 2)
+    assert replace(device.desired(), rev=2) == wanted
     assert device.desired().rev == 3
+    for boot in range(5):
+        device.boot = f"boot-{boot}"
+        not_regained(device, 3)
+        device.will(device.sid)
+        device.online()
+        not_regained(device, 3)
+    assert device.desired().rev == 3
+    device.house = house.reborn()
+    device.house.fleet.publish_all()
+    not_regained(device, 3)
+    assert device.desired().rev == 3
+    move(device.house, "101")
+    assert device.desired().rev == 4
+
+
+def test_the_operator_sees_that_a_device_went_back(house: House, device: FakeDevice) -> None:
+    alarms = Alarms()
+    move(house, "101")
+    not_regained(device, 2)
+    for name in ("device.rejected", "device.applied"):
+        for fields in house.events(name):
+            alarms.take(name, fields)
+    rejected = house.events("device.rejected")[-1]
+    assert house.story(NAME)[-1] == "rejected"
+    alarms.take("device.rejected", rejected)
+    (sentence,) = alarms.standing
+    assert NAME in sentence and "not_regained" in sentence
+    device.report()
+    assert house.story(NAME)[-1] == "applied"
+    alarms.take("device.applied", house.events("device.applied")[-1])
+    assert alarms.standing == ()
 
 
 def test_another_line_of_the_files_comes_with_a_secret_of_its_own(
@@ -430,6 +470,10 @@ def test_a_stolen_device_that_shows_itself_is_told_wiped_and_shut_out(
     reappear(device)  # the same minute: it is known
     assert len(house.events("device.stolen_seen")) == 1
     monkeypatch.setattr(module, "boottime", lambda: now + 12)
+    house.fleet.tick()
+    assert NAME not in house.fleet.users()
+    assert not twin.online and house.last(Kind.STATUS, NAME) == b""
+    monkeypatch.setattr(module, "boottime", lambda: now + 12 + 3500)
     house.fleet.tick()
     assert NAME not in house.fleet.users()
     monkeypatch.setattr(module, "boottime", lambda: now + 12 + 3601)
