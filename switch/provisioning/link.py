@@ -22,6 +22,7 @@ from paho.mqtt.properties import Properties
 
 from firmware_agent.messages import topics
 from firmware_agent.messages.topics import Kind, Topic
+from switch.provisioning import paho_tables
 from switch.settings import HostPort
 
 Note = Callable[[str, dict[str, object]], None]
@@ -41,6 +42,8 @@ REST_S: Final = 0.001
 _LAST_PAUSE_S: Final = 60.0
 _PUBLISHERS: Final = 64
 _REFUSED: Final = 0x80
+
+paho_tables.share()
 
 
 @dataclass(frozen=True, slots=True)
