@@ -96,6 +96,7 @@ class Core:
 
     def on_flow_closed(self, flow: Flow, now: float) -> None:
         """A stream ended: its transactions fail, its bindings wait for the phone's next flow."""
+        self.exchange.note_closed(flow.connection)
         self.exchange.transactions.transport_failed(flow, now)
         self.exchange.registrar.on_flow_closed(flow, now)
         self.exchange.trunks.on_flow_closed(flow, now)

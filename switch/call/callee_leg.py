@@ -7,6 +7,7 @@ After the answer everything is `Leg`'s.
 
 from enum import Enum
 
+from switch.call import way
 from switch.call.challenge import CHALLENGES, proofs, proved
 from switch.call.emergency_media import speech_only
 from switch.call.ending import slug_of
@@ -30,8 +31,6 @@ from switch.sip.flow import Flow
 from switch.sip.ids import new_tag
 from switch.sip.message import Request, Response
 from switch.transaction.client import ClientTransaction
-
-MAX_RSEQ_DIGITS = 10  # RFC 3262 §7.1: below 2**32
 
 
 class Branch(Enum):
@@ -214,7 +213,7 @@ class CalleeLeg(Leg):
         wanted = self.call is not None
         self.branch = Branch.ANSWERED
         early = self.dialog
-        self.dialog = Dialog.from_response(invite, response, self.local_tag, self.flow)
+        self.dialog = self._dialog_of(invite, response)
         if early is not None:
             self.dialog.local_cseq = max(early.local_cseq, self.dialog.local_cseq)
         self.peer_takes_update = "UPDATE" in (response.get("Allow") or "")
@@ -236,6 +235,12 @@ class CalleeLeg(Leg):
         self.report(Connect(body, is_offer, self._is_other(tag, body)), now)
 
     # -- inside --------------------------------------------------------------------------------
+
+    def _dialog_of(self, invite: Request, response: Response) -> Dialog:
+        dialog = Dialog.from_response(invite, response, self.local_tag, self.flow)
+        if self.is_trunk:
+            way.of_carrier(dialog)
+        return dialog
 
     def _send_on(self, flow: Flow, now: float) -> None:
         assert self.invite is not None
@@ -274,7 +279,7 @@ class CalleeLeg(Leg):
         self.branch = Branch.RINGING
         tag = response.to_tag
         if tag and (self.dialog is None or self.dialog.remote_tag != tag):
-            self.dialog = Dialog.from_response(self.invite, response, self.local_tag, self.flow)
+            self.dialog = self._dialog_of(self.invite, response)
             self.received = None
         self.peer_takes_update = "UPDATE" in (response.get("Allow") or "")
         body = body_of(response)
@@ -298,10 +303,8 @@ class CalleeLeg(Leg):
     def _take_reliable(self, response: Response, body: Body | None, now: float) -> bool | None:
         """PRACK a reliable provisional; None when it is a repeated one, else whether it offers."""
         rseq = response.get("RSeq") or ""
-        if not rseq.isascii() or not rseq.isdigit() or len(rseq) > MAX_RSEQ_DIGITS:
-            return None
         self.received = self.received or ReliableReceiver()
-        if not self.received.accept(int(rseq)):
+        if not self.received.accept(rseq):
             return None
         rack = f"{rseq} {self.cseq} INVITE"
         if body is not None and self.late_offer and self.offer is OfferState.STABLE:

@@ -47,8 +47,7 @@ def send_relay(leg: "Leg", relay: Relay, now: float) -> None:
     if source.body:
         request.add("Content-Type", source.get("Content-Type") or "text/plain")
         request.body = source.body
-    owner = _RelayOwner(leg, relay.transaction)
-    leg.exchange.transactions.request(request, dialog.flow, owner, now)
+    leg.send(request, now, _RelayOwner(leg, relay.transaction))
 
 
 def answer_relay(relayed: Relayed, now: float) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from switch.sip.flow import Flow
 
+MAX_RSEQ_DIGITS = 10  # §7.1: below 2**32
 FIRST_RSEQ = 1  # any start is legal (§3); a fixed one keeps captures readable
 
 
@@ -56,8 +57,11 @@ class ReliableReceiver:
     def __init__(self) -> None:
         self.last_rseq: int | None = None
 
-    def accept(self, rseq: int) -> bool:
-        """True for the next provisional in order; False for a repeated or early one."""
+    def accept(self, value: str) -> bool:
+        """True for the next provisional in order; False for a repeated or early one, or no RSeq at all."""
+        if not (value.isascii() and value.isdigit() and len(value) <= MAX_RSEQ_DIGITS):
+            return False
+        rseq = int(value)
         if self.last_rseq is not None and rseq != self.last_rseq + 1:
             return False
         self.last_rseq = rseq
