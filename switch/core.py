@@ -41,6 +41,7 @@ from switch.sip.stun import binding_response
 from switch.transaction.server import ServerTransaction
 
 PONG = b"\r\n"  # RFC 5626 §3.5.1
+KEEPALIVE_BYTES = 8  # no more than these are line ends for their own sake
 SCHEMES = ("sip:", "sips:", "tel:", "urn:")
 
 
@@ -70,8 +71,10 @@ class Core:
         if self.shedding.take(data, flow, at, now):
             return
         if data[:1] < b"!":  # no token of a start line begins with a control character or a space
-            self._not_sip(data, flow)
-            return
+            data = data.lstrip(b"\r\n") if len(data) > KEEPALIVE_BYTES else data  # §7.5
+            if data[:1] < b"!":
+                self._not_sip(data, flow)
+                return
         try:
             message = parse(data)
         except ParseError as error:
@@ -235,7 +238,7 @@ class Core:
             return
         user = verdict.user
         line = exchange.facts.lines.get(user)
-        if line is None or request.to.uri.user != user:
+        if line is None or request.to.uri.user_text != user:
             self._refuse(tx, request, "unknown_line", now)
             return
         if line.state in DEAD:

@@ -276,12 +276,15 @@ class Call:
         announcement = is_announcement(branch)
         # A caller that is answered already gets the target's offer by re-INVITE.
         body = caller.in_body if caller is not None and self.state is CallState.TRYING else None
+        # Of several phones' offers the caller could answer one: without its own, none is asked for early.
+        reliable = isinstance(caller, CallerLeg) and caller.takes_reliable and not announcement
+        reliable = reliable and (body is not None or len(self.branches) == 1)
         branch.start(
             self.identity,
             body,
             [] if announcement else self.crossed,
             self.max_forwards,
-            isinstance(caller, CallerLeg) and caller.takes_reliable and not announcement,
+            reliable,
             now,
         )
 

@@ -18,7 +18,7 @@ from switch.call.invitation import Wording, write_invite
 from switch.call.leg import CallOfLeg, Leg
 from switch.call.offers import refuse_pending
 from switch.call.phone_location import take_apart
-from switch.call.relay import body_of
+from switch.call.relay import allows_update, body_of
 from switch.call.repair import copy_of, repaired, strip_place
 from switch.call.state import LegState
 from switch.call.vocabulary import Body, Connect, Fail, Ring
@@ -216,7 +216,7 @@ class CalleeLeg(Leg):
         self.dialog = self._dialog_of(invite, response)
         if early is not None:
             self.dialog.local_cseq = max(early.local_cseq, self.dialog.local_cseq)
-        self.peer_takes_update = "UPDATE" in (response.get("Allow") or "")
+        self.peer_takes_update = allows_update(response)
         self.state = LegState.CONFIRMED
         body = body_of(response)
         self.in_body = body or self.in_body
@@ -281,10 +281,13 @@ class CalleeLeg(Leg):
         if tag and (self.dialog is None or self.dialog.remote_tag != tag):
             self.dialog = self._dialog_of(self.invite, response)
             self.received = None
-        self.peer_takes_update = "UPDATE" in (response.get("Allow") or "")
+        self.peer_takes_update = allows_update(response)
         body = body_of(response)
         is_reliable, is_offer = False, False
-        if "100rel" in (response.get("Require") or "") and self.dialog is not None:
+        if (
+            any("100rel" in value for value in response.get_all("Require"))
+            and self.dialog is not None
+        ):
             taken = self._take_reliable(response, body, now)
             if taken is None:
                 return

@@ -8,7 +8,7 @@ from switch.call.ending import ending_headers
 from switch.call.exchange import Exchange
 from switch.call.headers import ALLOW
 from switch.call.leg import CallOfLeg, Leg
-from switch.call.relay import body_of
+from switch.call.relay import allows_update, body_of
 from switch.call.state import LegState
 from switch.call.vocabulary import Body, Cancel, Lost, Prack, Ring, Update
 from switch.clock import Timer
@@ -60,9 +60,9 @@ class CallerLeg(Leg):
         self.dialog = Dialog.from_invite(invite, self.local_tag, flow)
         self.in_body = body_of(invite)
         self.offer = OfferState.REMOTE_OFFER if self.in_body else OfferState.STABLE
-        self.peer_takes_update = "UPDATE" in (invite.get("Allow") or "")
+        self.peer_takes_update = allows_update(invite)
         self.session.peer_supports = supports(invite, "timer")
-        self.requires_reliable = "100rel" in (invite.get("Require") or "")
+        self.requires_reliable = any("100rel" in value for value in invite.get_all("Require"))
         self.takes_reliable = self.requires_reliable or supports(invite, "100rel")
         self.reliable: ReliableSender | None = None
         self.reliable_timer: Timer | None = None

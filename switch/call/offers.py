@@ -187,7 +187,7 @@ def _send(leg: "Leg", method: str, body: Body | None, now: float) -> None:
     request = dialog.request(method)
     request.add("Contact", contact_value(dialog.flow))
     request.add("Allow", ALLOW)
-    request.add("Supported", "timer, 100rel")
+    request.add("Supported", "timer")  # no 100rel: only a first INVITE's provisionals are awaited
     agreed = leg.session.agreed
     if agreed is not None:
         refresher = "uac" if agreed.is_refresher else "uas"
