@@ -7,7 +7,7 @@ message, and knows neither SDP nor headers.
 
 from policy.model import Action, CallRequest, Decision, ToEmergency, ToFeature, ToLine
 from switch.call import afterwards, callback, outcome, race
-from switch.call.announced import is_announcement, say_last_words
+from switch.call.announced import is_announcement, retarget, say_last_words
 from switch.call.callee_leg import CalleeLeg
 from switch.call.caller_leg import CallerLeg
 from switch.call.destination import destination_groups, is_vital
@@ -195,6 +195,9 @@ class Call:
             return
         if name == "callback":
             self.try_next(now)
+            return
+        if name == "retarget":
+            retarget(self, now)
             return
         race.on_timer(self, name, now)
 
