@@ -21,16 +21,18 @@ class Unacknowledged:
     data: bytes
     interval_s: float
     carries_offer: bool
+    carries_answer: bool = False
 
 
 class ReliableSender:
     """The UAS side: one provisional at a time waits for its PRACK (§3)."""
 
-    __slots__ = ("next_rseq", "waiting")
+    __slots__ = ("_overtaken", "next_rseq", "waiting")
 
     def __init__(self) -> None:
         self.next_rseq = FIRST_RSEQ
         self.waiting: Unacknowledged | None = None
+        self._overtaken: list[int] = []
 
     def take_rseq(self) -> int:
         """The next RSeq of this INVITE."""
@@ -41,12 +43,25 @@ class ReliableSender:
     def acknowledge(self, rack: str | None, invite_cseq: int) -> Unacknowledged | None:
         """What a PRACK's RAck acknowledges; None when nothing waits under it (answer 481)."""
         waiting = self.waiting
-        if waiting is None or rack is None:
-            return None
-        if rack.split() != [str(waiting.rseq), str(invite_cseq), "INVITE"]:
+        if waiting is None or not _matches(rack, waiting.rseq, invite_cseq):
             return None
         self.waiting = None
         return waiting
+
+    def give_up(self) -> None:
+        """A final response or another early dialog overtook what waits; its PRACK may be on its way."""
+        if self.waiting is not None:
+            self._overtaken.append(self.waiting.rseq)
+            self.waiting = None
+
+    def was_overtaken(self, rack: str | None, invite_cseq: int) -> bool:
+        """Whether a PRACK is for what was given up: it is answered 200 all the same (§3), since 481 would
+        say that the dialog is unknown."""
+        return any(_matches(rack, rseq, invite_cseq) for rseq in self._overtaken)
+
+
+def _matches(rack: str | None, rseq: int, invite_cseq: int) -> bool:
+    return rack is not None and rack.split() == [str(rseq), str(invite_cseq), "INVITE"]
 
 
 class ReliableReceiver:
