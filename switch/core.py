@@ -43,6 +43,7 @@ from switch.sip.stun import binding_response
 from switch.transaction.server import ServerTransaction
 
 PONG = b"\r\n"  # RFC 5626 §3.5.1
+KEEPALIVE_BYTES = 8  # no more than these are line ends for their own sake
 SCHEMES = ("sip:", "sips:", "tel:", "urn:")
 
 
@@ -72,8 +73,10 @@ class Core:
         if self.shedding.take(data, flow, at, now):
             return
         if data[:1] < b"!":  # no token of a start line begins with a control character or a space
-            self._not_sip(data, flow)
-            return
+            data = data.lstrip(b"\r\n") if len(data) > KEEPALIVE_BYTES else data  # §7.5
+            if data[:1] < b"!":
+                self._not_sip(data, flow)
+                return
         try:
             message = parse(data)
         except ParseError as error:
@@ -98,6 +101,7 @@ class Core:
 
     def on_flow_closed(self, flow: Flow, now: float) -> None:
         """A stream ended: its transactions fail, its bindings wait for the phone's next flow."""
+        self.exchange.note_closed(flow.connection)
         self.exchange.transactions.transport_failed(flow, now)
         self.exchange.registrar.on_flow_closed(flow, now)
         self.exchange.trunks.on_flow_closed(flow, now)
@@ -245,7 +249,7 @@ class Core:
             return
         user = verdict.user
         line = exchange.facts.lines.get(user)
-        if line is None or request.to.uri.user != user:
+        if line is None or request.to.uri.user_text != user:
             self._refuse(tx, request, "unknown_line", now)
             return
         if line.state in DEAD:

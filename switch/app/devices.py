@@ -11,11 +11,11 @@ from switch.console.commands import Args, CommandRefused, UseCase
 from switch.console.devices import DeviceDesk
 from switch.console.rollouts import FirmwareDesk
 from switch.console.use_cases import UseCases
-from switch.provisioning.consistency import WILDCARDS
 from switch.provisioning.documents import Registrar
 from switch.provisioning.fleet import Ports
 from switch.provisioning.service import Plan, Service
 from switch.settings import HostPort
+from switch.sip.flow import WILDCARDS
 from switch.sip.settings import SipSettings
 from switch.store.alarm import Alarm
 from switch.store.read import Reader

@@ -36,7 +36,7 @@ class Wires:
         self._found = found
         self._exchange = exchange
         self._encryption = Encryption(exchange, data / "tls", alarm)
-        self.udp = UdpTransport(sip.udp, driver)
+        self.udp = UdpTransport(sip.udp, driver, sip.public_address)
         self.streams = StreamTransport(
             sip.tcp, sip.tls, driver, server_tls=self._encryption.use(found())
         )

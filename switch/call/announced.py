@@ -25,6 +25,8 @@ from switch.routing.target import TargetKind
 if TYPE_CHECKING:
     from switch.call.call import Call
 
+GLARE_S = 1.0  # not the dialog's Call-ID's owner: up to 2 s (RFC 3261 §14.1)
+
 
 def is_announcement(leg: Leg | None) -> bool:
     """Whether a media worker is at the other end."""
@@ -108,12 +110,25 @@ def on_connect(call: "Call", leg: Leg, event: Connect, now: float) -> None:
         call.cancel_branches(now, but=leg)
         call.branches.clear()
         call.record.answered(call, leg, now)
-    offers.ask(call.caller_leg, Update(event.body, by_update=False), now)
+    retarget(call, now)
+
+
+def retarget(call: "Call", now: float) -> None:
+    """HEARING: ask the caller's phone to take the media of who answered, and waits for its answer."""
+    if call.callee is not None and call.callee.ack_waits is not None:
+        offers.ask(call.caller_leg, Update(call.callee.in_body, by_update=False), now)
 
 
 def on_updated(call: "Call", leg: Leg, event: Updated, now: float) -> None:
-    """HEARING: the caller's phone took the target's media, or refused it."""
-    if call.callee is None or leg is not call.caller:
+    """HEARING: the caller's phone took the target's media, or refused it; or the other side says what
+    it makes of the phone's own change."""
+    if leg is not call.caller:
+        offers.answer(call.caller_leg, event, now)
+        return
+    if call.callee is None:
+        return
+    if event.status == 491:  # its own re-INVITE crosses ours (RFC 3261 §14.1)
+        call.arm("retarget", GLARE_S, now)
         return
     if event.status >= 300:
         call.disconnect_all("incompatible", now)

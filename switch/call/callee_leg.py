@@ -7,6 +7,7 @@ After the answer everything is `Leg`'s.
 
 from enum import Enum
 
+from switch.call import way
 from switch.call.challenge import CHALLENGES, proofs, proved
 from switch.call.emergency_media import speech_only
 from switch.call.ending import slug_of
@@ -17,7 +18,7 @@ from switch.call.invitation import Wording, write_invite
 from switch.call.leg import CallOfLeg, Leg
 from switch.call.offers import refuse_pending
 from switch.call.phone_location import take_apart
-from switch.call.relay import body_of
+from switch.call.relay import allows_update, body_of
 from switch.call.repair import copy_of, repaired, strip_place
 from switch.call.state import LegState
 from switch.call.vocabulary import Body, Connect, Fail, Ring
@@ -30,8 +31,6 @@ from switch.sip.flow import Flow
 from switch.sip.ids import new_tag
 from switch.sip.message import Request, Response
 from switch.transaction.client import ClientTransaction
-
-MAX_RSEQ_DIGITS = 10  # RFC 3262 §7.1: below 2**32
 
 
 class Branch(Enum):
@@ -214,10 +213,10 @@ class CalleeLeg(Leg):
         wanted = self.call is not None
         self.branch = Branch.ANSWERED
         early = self.dialog
-        self.dialog = Dialog.from_response(invite, response, self.local_tag, self.flow)
+        self.dialog = self._dialog_of(invite, response)
         if early is not None:
             self.dialog.local_cseq = max(early.local_cseq, self.dialog.local_cseq)
-        self.peer_takes_update = "UPDATE" in (response.get("Allow") or "")
+        self.peer_takes_update = allows_update(response)
         self.state = LegState.CONFIRMED
         body = body_of(response)
         self.in_body = body or self.in_body
@@ -236,6 +235,12 @@ class CalleeLeg(Leg):
         self.report(Connect(body, is_offer, self._is_other(tag, body)), now)
 
     # -- inside --------------------------------------------------------------------------------
+
+    def _dialog_of(self, invite: Request, response: Response) -> Dialog:
+        dialog = Dialog.from_response(invite, response, self.local_tag, self.flow)
+        if self.is_trunk:
+            way.of_carrier(dialog)
+        return dialog
 
     def _send_on(self, flow: Flow, now: float) -> None:
         assert self.invite is not None
@@ -274,12 +279,15 @@ class CalleeLeg(Leg):
         self.branch = Branch.RINGING
         tag = response.to_tag
         if tag and (self.dialog is None or self.dialog.remote_tag != tag):
-            self.dialog = Dialog.from_response(self.invite, response, self.local_tag, self.flow)
+            self.dialog = self._dialog_of(self.invite, response)
             self.received = None
-        self.peer_takes_update = "UPDATE" in (response.get("Allow") or "")
+        self.peer_takes_update = allows_update(response)
         body = body_of(response)
         is_reliable, is_offer = False, False
-        if "100rel" in (response.get("Require") or "") and self.dialog is not None:
+        if (
+            any("100rel" in value for value in response.get_all("Require"))
+            and self.dialog is not None
+        ):
             taken = self._take_reliable(response, body, now)
             if taken is None:
                 return
@@ -298,10 +306,8 @@ class CalleeLeg(Leg):
     def _take_reliable(self, response: Response, body: Body | None, now: float) -> bool | None:
         """PRACK a reliable provisional; None when it is a repeated one, else whether it offers."""
         rseq = response.get("RSeq") or ""
-        if not rseq.isascii() or not rseq.isdigit() or len(rseq) > MAX_RSEQ_DIGITS:
-            return None
         self.received = self.received or ReliableReceiver()
-        if not self.received.accept(int(rseq)):
+        if not self.received.accept(rseq):
             return None
         rack = f"{rseq} {self.cseq} INVITE"
         if body is not None and self.late_offer and self.offer is OfferState.STABLE:

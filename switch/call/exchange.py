@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from switch.call.call import Call
     from switch.call.leg import Leg
 
+CLOSED_REMEMBERED = 65_536  # more than are open at a time; one that is forgotten costs a failed try
+
 
 @dataclass(frozen=True, slots=True)
 class CallSettings:
@@ -114,6 +116,7 @@ class Exchange:
     # Lines in a live emergency call: their phones get no second call (RFC 6881 SP-38).
     in_emergency: dict[str, int] = field(default_factory=dict)
     live_by_line: dict[str, int] = field(default_factory=dict)
+    closed_connections: dict[int, None] = field(default_factory=dict)  # in the order of their end
     is_draining: bool = False
     callbacks: CallbackWindows = field(init=False)
     unheard: UnheardBlocks = field(init=False)
@@ -122,13 +125,12 @@ class Exchange:
         self.callbacks = CallbackWindows(self.outbox)
         self.unheard = UnheardBlocks(self.outbox)
 
-    def present_flow(self, aor: str, flow: Flow, now: float) -> Flow:
-        """The connection by which the phone behind `flow` is reached now: that one while it lives,
-        else that of the phone's latest registration (RFC 5626 §5.3)."""
-        bindings = self.registrar.bindings(aor, now)
-        if not bindings or any(binding.flow == flow for binding in bindings):
-            return flow
-        return max(bindings, key=lambda binding: binding.updated_at).destination
+    def note_closed(self, connection: int) -> None:
+        """A connection has ended: what goes to its peer now needs another."""
+        closed = self.closed_connections
+        while len(closed) > CLOSED_REMEMBERED:
+            del closed[next(iter(closed))]
+        closed[connection] = None
 
     def count_line(self, line: str | None, change: int) -> None:
         """A call of `line` began (+1) or ended (-1): what channel limits are compared with."""

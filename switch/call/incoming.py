@@ -8,7 +8,7 @@ from policy.emergency_call import without_warning
 from policy.engine import decide
 from policy.model import Action, CallRequest, Decision, NumberClass, ToFeature, ToLine
 from switch.auth.authenticator import Accepted, Challenge, Rejected
-from switch.call import afterwards, audit, callback
+from switch.call import afterwards, audit, callback, way
 from switch.call.call import Call
 from switch.call.caller_leg import CallerLeg
 from switch.call.capping import is_over_cap
@@ -293,6 +293,7 @@ def _caller_leg(call: Call, tx: ServerTransaction, invite: Request) -> CallerLeg
     leg.is_trunk = request.trunk is not None
     leg.label = request.trunk or request.line or ""
     leg.aor = request.line or ""
+    way.of_caller(leg, invite)
     call.caller = leg
     tx.owner = leg
     return leg

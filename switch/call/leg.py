@@ -9,7 +9,7 @@ messages; it never sees the other leg.
 from collections.abc import Sequence
 from typing import Protocol
 
-from switch.call import challenge, media_told, offers, relay
+from switch.call import challenge, media_told, offers, relay, way
 from switch.call.answered import Repeated2xx
 from switch.call.challenge import CHALLENGES
 from switch.call.ending import ending_headers
@@ -25,7 +25,7 @@ from switch.dialog.offer_answer import OfferState
 from switch.sip.build import make_response
 from switch.sip.flow import Flow
 from switch.sip.message import Request, Response
-from switch.transaction.client import ClientTransaction
+from switch.transaction.client import ClientOwner, ClientTransaction
 from switch.transaction.server import ServerTransaction
 
 BYE_RETRY_S = 1.0  # a phone whose connection is gone registers again within seconds, or never
@@ -126,6 +126,7 @@ class Leg:
             self.reply(tx, request, 500, now, [("Retry-After", "1")])
         else:
             self.heard_at = at
+            way.follow(self, tx.flow, request.via.has_rport)
             self._on_known_request(tx, request, now, at)
 
     def _on_known_request(
@@ -368,16 +369,17 @@ class Leg:
         ok.tx = tx
         return ok
 
-    def send(self, request: Request, now: float) -> ClientTransaction:
-        """Send in the dialog, on the flow that the phone has now."""
+    def send(
+        self, request: Request, now: float, owner: ClientOwner | None = None
+    ) -> ClientTransaction:
+        """Send in the dialog, by the way that leads to the peer now; `owner` None is this leg."""
         assert self.dialog is not None
         dialog = self.dialog
-        if dialog.flow.is_reliable and self.aor:
-            flow = self.exchange.present_flow(self.aor, dialog.flow, now)
-            if flow != dialog.flow:
-                dialog.flow = flow
-                request.set("Via", via_value(flow))
-        return self.exchange.transactions.request(request, dialog.flow, self, now)
+        flow = way.present(self, dialog, now)
+        if flow != dialog.flow:
+            dialog.flow = flow
+            request.set("Via", via_value(flow))
+        return self.exchange.transactions.request(request, flow, owner or self, now)
 
     def _repeat_ack(self, response: Response) -> bool:
         """A repeated 2xx gets the same ACK again."""

@@ -7,6 +7,7 @@ stands in `leg.offer`.
 
 from typing import TYPE_CHECKING
 
+from switch.call import way
 from switch.call.headers import ALLOW, CROSSING_BODIES
 from switch.call.relay import body_of
 from switch.call.state import LegState
@@ -42,8 +43,7 @@ def on_offer(leg: "Leg", tx: ServerTransaction, request: Request, now: float) ->
     if isinstance(timer, TooBrief):
         leg.reply(tx, request, 422, now, [("Min-SE", str(timer.min_se))])
         return
-    assert leg.dialog is not None
-    leg.dialog.refresh_target(request)
+    _refresh_target(leg, request)
     leg.session.peer_supports = supports(request, "timer")
     leg.session.agreed = timer
     leg.pending = tx
@@ -124,6 +124,14 @@ def refresh(leg: "Leg", now: float) -> bool:
     return True
 
 
+def _refresh_target(leg: "Leg", message: Request | Response) -> None:
+    """Take the peer's new Contact; a carrier listens there."""
+    assert leg.dialog is not None
+    leg.dialog.refresh_target(message)
+    if leg.is_trunk:
+        way.of_carrier(leg.dialog)
+
+
 def _is_idle(leg: "Leg") -> bool:
     return (
         leg.offer is OfferState.STABLE
@@ -179,7 +187,7 @@ def _send(leg: "Leg", method: str, body: Body | None, now: float) -> None:
     request = dialog.request(method)
     request.add("Contact", contact_value(dialog.flow))
     request.add("Allow", ALLOW)
-    request.add("Supported", "timer, 100rel")
+    request.add("Supported", "timer")  # no 100rel: only a first INVITE's provisionals are awaited
     agreed = leg.session.agreed
     if agreed is not None:
         refresher = "uac" if agreed.is_refresher else "uas"
@@ -197,7 +205,7 @@ def on_accepted(leg: "Leg", response: Response, method: str, now: float) -> None
     """2xx to our re-INVITE or UPDATE."""
     dialog = leg.dialog
     assert dialog is not None
-    dialog.refresh_target(response)
+    _refresh_target(leg, response)
     body = body_of(response)
     had_no_offer = method == "INVITE" and leg.offer is OfferState.STABLE
     if had_no_offer and not leg.own_refresh:

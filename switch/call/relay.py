@@ -22,6 +22,11 @@ def body_of(message: Message) -> Body | None:
     return Body(message.get("Content-Type") or "application/sdp", message.body)
 
 
+def allows_update(message: Message) -> bool:
+    """Whether the sender takes UPDATE (RFC 3311 §4); Allow may fill several lines."""
+    return any("UPDATE" in value for value in message.get_all("Allow"))
+
+
 def on_relay(leg: "Leg", tx: ServerTransaction, request: Request, now: float) -> None:
     """A request that crosses as it is; OPTIONS is answered here (it asks about this hop)."""
     if request.method == "OPTIONS":
@@ -47,8 +52,7 @@ def send_relay(leg: "Leg", relay: Relay, now: float) -> None:
     if source.body:
         request.add("Content-Type", source.get("Content-Type") or "text/plain")
         request.body = source.body
-    owner = _RelayOwner(leg, relay.transaction)
-    leg.exchange.transactions.request(request, dialog.flow, owner, now)
+    leg.send(request, now, _RelayOwner(leg, relay.transaction))
 
 
 def say_as_relay(request: Request) -> None:

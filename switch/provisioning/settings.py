@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, model_validator
 
 from switch.settings import HostPort, Identifier, ListenAddress, Secret, Section
+from switch.sip.flow import WILDCARDS
 
 DEFAULT_LISTEN = HostPort("127.0.0.1", 1883)
-_WILDCARDS = frozenset({"0.0.0.0", "::"})
 CLAIM_PREFIX = "claim-"  # names of one-time credentials; no device is called so
 _WINDOW = re.compile(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d")
 
@@ -84,7 +84,7 @@ class MqttSettings(Section):
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:
-        if self.tls is not None and self.tls.host in _WILDCARDS and not self.public_url:
+        if self.tls is not None and self.tls.host in WILDCARDS and not self.public_url:
             raise ValueError("devices are told no wildcard: tls needs public_url beside it")
         if bool(self.certificate) != bool(self.key):
             raise ValueError("certificate and key go together")

@@ -339,3 +339,55 @@ def test_between_phones_a_key_crosses_as_it_was_said(world: World) -> None:
     caller, callee = established(a, b, "102")
     caller.send("INFO", body=b"1", content_type="application/dtmf")
     assert callee.expect("INFO").content_type == "application/dtmf"
+
+
+def test_a_phone_that_changes_its_media_while_it_hears_the_words(world: World) -> None:
+    """Its re-INVITE is the worker's to answer; unanswered, it would stand in the way of the PSAP's."""
+    a, c, speaker = world.phone("101", "127.0.2.1"), world.carrier(1), world.speaker()
+    caller = a.call("18", body=b"")
+    words = speaker.called()
+    words.answer(200, body=sdp("words"))
+    caller.expect(200)
+    caller.ack(sdp("101"))
+    words.expect("ACK")
+    caller.reinvite(body=sdp("101", 2))
+    asked = words.expect("INVITE")
+    assert asked.body == sdp("101", 2)
+    speaker.reply(asked, 200, body=sdp("words", 2))
+    words.expect("ACK")
+    assert caller.expect(200).body == sdp("words", 2)
+    caller.ack()
+    words.send("BYE", ("X-Vigie-Key", "1"))
+    words.expect(200)
+    caller.reinvite(body=sdp("101", 3))  # nobody is there to answer it
+    caller.fails(491)
+    callee = c.called()
+    callee.answer(200, body=sdp("psap"))
+    a.reply(caller.expect("INVITE"), 200, body=sdp("101", 4))
+    caller.expect("ACK")
+    assert callee.expect("ACK").body == sdp("101", 4)
+    hang_up(caller, callee)
+    world.assert_idle()
+
+
+def test_the_psaps_media_cross_the_phones_own_change(world: World) -> None:
+    """491 asks for another try, and is no refusal of the emergency call."""
+    a, c, speaker = world.phone("101", "127.0.2.1"), world.carrier(1), world.speaker()
+    caller = a.call("18", body=b"")
+    words = speaker.called()
+    words.answer(200, body=sdp("words"))
+    caller.expect(200)
+    caller.ack(sdp("101"))
+    words.expect("ACK")
+    words.send("BYE", ("X-Vigie-Key", "1"))
+    words.expect(200)
+    callee = c.called()
+    callee.answer(200, body=sdp("psap"))
+    a.reply(caller.expect("INVITE"), 491)
+    caller.expect("ACK")
+    world.after(1.1)
+    a.reply(caller.expect("INVITE"), 200, body=sdp("101", 2))
+    caller.expect("ACK")
+    assert callee.expect("ACK").body == sdp("101", 2)
+    hang_up(caller, callee)
+    world.assert_idle()

@@ -281,6 +281,12 @@ def lines_of(path: Path, text: str) -> list[int]:
         ('realm = "vigie"', "t1_s = 99", "sip.t1_s", "less than or equal to 5"),
         ('realm = "vigie"', "max_expires_s = 60", "sip", "min_expires_s <= default_expires_s"),
         ('realm = "vigie"', 'tls_key = "x"', "sip", "go together"),
+        (
+            'udp = ["127.0.0.1:5060"]',
+            'udp = ["0.0.0.0:5060"]',
+            "sip",
+            "listening on 0.0.0.0 needs public_address",
+        ),
         ('udp = ["127.0.0.1:5060"]', 'udp = ["localhost:5060"]', "sip.udp[0]", "localhost"),
         ("workers = 2", "workers = 1", "media", "reserved_workers is less than workers"),
         ('id = "103"', 'id = "102"', "line[2].id", "102 stands twice"),

@@ -332,3 +332,21 @@ def test_a_taken_port_is_named_and_the_others_are_closed() -> None:
             assert all(listener._socket is None for listener in transport._listeners)
 
     run(test)
+
+
+def test_the_kernel_looks_after_peers_that_say_nothing(streams) -> None:
+    """On connections of both sides: a phone without power closes none."""
+
+    async def test() -> None:
+        limits = {"probe_after_s": 7, "unheard_s": 3}
+        async with streams(**limits) as (near, far), streams(address="", **limits) as (there, _):
+            there.send(Flow("TCP", ("127.0.0.1", 5060), far.bound), options())
+            await far.until("message")
+            for transport in (near, there):
+                (connection,) = transport._by_number.values()
+                asked = connection._transport.get_extra_info("socket").getsockopt
+                assert asked(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+                assert asked(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 7
+                assert asked(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 3000
+
+    run(test)
