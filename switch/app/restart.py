@@ -88,7 +88,7 @@ async def go_on(
         exchange.meters.restore(record, now, utc)
         exchange.caps.restore(record)
     exchange.meters.restored()
-    _load_totals(exchange, known, now, utc)
+    load_totals(exchange, known, now, utc)
     exchange.callbacks.restore(records, utc)
     exchange.unheard.restore(records, now, utc)
     kept.ledger.restore(records, known.notices)
@@ -100,7 +100,8 @@ async def go_on(
     return [*known.devices, *records]
 
 
-def _load_totals(exchange: Exchange, known: Recalled, now: float, utc: float) -> None:
+def load_totals(exchange: Exchange, known: Recalled, now: float, utc: float) -> None:
+    """What the database knows of minutes, into the meters."""
     for line, n, by_direction, crossed in known.totals:
         if line in exchange.facts.lines:
             cycle = calendar_of(exchange, line).cycle(n)

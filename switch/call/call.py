@@ -299,7 +299,7 @@ class Call:
             if is_announcement(branch) and branch.is_open:
                 self.record.spoke(branch, "", now)
                 self.exchange.announcer.release(branch.target.flow.remote[1])
-            if branch.is_open and branch.target.is_emergency:
+            elif branch.is_open:
                 self.record.attempted(self, branch, 487, now)
             keep = self.is_emergency and but is not None and self.callee is None
             branch.cancel(now, reason, keep_answer=keep)

@@ -49,7 +49,10 @@ class Desk:
         house = context.find_object(House)
         if house is None:
             raise TypeError("the command line was started without its house")
-        return cls(house, config, data, as_json)
+        desk = cls(house, config, data, as_json)
+        if data.exists() and not data.is_dir():
+            desk.refuse("bad_args", f"--data {data} is no directory")
+        return desk
 
     def ask(self, command: str, **args: object) -> object:
         """Carry `command` out and return its result; ends the process if it is refused."""

@@ -8,12 +8,12 @@ from typing import Any
 from policy.model import LineState
 from switch.clock import boottime
 from switch.console.commands import Args, CommandRefused, UseCase
+from switch.console.device_log import log
 from switch.provisioning import factory
 from switch.provisioning.device import Event, NotAllowedError
 from switch.provisioning.devices import Twin
 from switch.provisioning.fleet import Fleet
 from switch.provisioning.service import Service
-from switch.store.read import StoreUnavailableError
 from switch.store.read_devices import DeviceReader
 
 
@@ -193,18 +193,6 @@ def row(fleet: Fleet, twin: Twin) -> dict[str, Any]:
             if each.kind == "update"
         ],
     }
-
-
-def log(reader: DeviceReader) -> UseCase:
-    """`device.log` by the database alone."""
-
-    async def tell(args: Args) -> object:
-        try:
-            return await reader.story(str(args["device"]))
-        except StoreUnavailableError as error:
-            raise CommandRefused("store_unavailable", str(error)) from None
-
-    return tell
 
 
 def existing(path: object) -> Path:
