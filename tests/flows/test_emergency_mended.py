@@ -364,7 +364,7 @@ EDITS = st.lists(
     max_size=6,
 )
 BODIES = st.sampled_from([SDP_BODY, b"", b"\0\xff", SDP_BODY[:40], b"--x\r\n\r\nv=0\r\n--x--"])
-PROFILE = {"deadline": None, "database": None, "suppress_health_check": list(HealthCheck)}
+PROFILE = {"database": None, "suppress_health_check": list(HealthCheck)}
 
 
 def edited(data: bytes, edits: list[tuple[str, str, str]], body: bytes) -> bytes:

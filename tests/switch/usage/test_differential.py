@@ -274,7 +274,7 @@ ENDED_BEFORE_THE_CYCLE = [
 @example(ACKED_IN_THE_NEXT_CYCLE, 100_000, ("inbound", "outbound"), 0)
 @example(ACKED_AFTER_A_CHECKPOINT, 100_000, ("inbound", "outbound"), 0)
 @example(ENDED_BEFORE_A_CHECKPOINT, 1_000, ("inbound", "outbound"), 0)
-@settings(max_examples=1_000, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=1_000, suppress_health_check=list(HealthCheck))
 @given(*ANY)
 def test_a_thousand_histories(
     happenings: list[tuple[int, str, int]], to_boundary: int, counted: tuple[str, ...], seed: int
@@ -283,7 +283,7 @@ def test_a_thousand_histories(
 
 
 @pytest.mark.full
-@settings(max_examples=20_000, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=20_000, suppress_health_check=list(HealthCheck))
 @given(*ANY)
 def test_twenty_thousand_histories(
     happenings: list[tuple[int, str, int]], to_boundary: int, counted: tuple[str, ...], seed: int
