@@ -1,8 +1,9 @@
 """What a line may call in each state of its contract, and the clause that says so.
 
 Terms 2(k) (suspension), 4(e) (arrears), 2(l)-2(m) (termination), 2(b) (theft). A suspension never
-touches emergency calls, PSAP call-backs, the support number and free social numbers. Emergency
-calls have their own table in `policy.emergency`; ladders and detectors are not here.
+touches emergency calls, PSAP call-backs, the support number and free social numbers, and leaves free
+numbers in reach, too. Emergency calls have their own table in `policy.emergency`; ladders and detectors
+are not here.
 """
 
 from collections.abc import Mapping
@@ -49,15 +50,17 @@ class StateRule:
     takes_calls: bool = False
 
 
+_ALL_BUT_FREE = frozenset(NumberClass) - {NumberClass.SPECIAL_FREE}
+
 STATES: Mapping[LineState, StateRule] = {
     LineState.PENDING: StateRule(
         None, Refusal("not_activated", "1(d)", "not_activated", "the line is not activated yet")
     ),
     LineState.SUSPENDED: StateRule(
-        None, Refusal("suspended", "2(k)", "suspended", "the line is suspended")
+        _ALL_BUT_FREE, Refusal("suspended", "2(k)", "suspended", "the line is suspended")
     ),
     LineState.UNPAID: StateRule(
-        None, Refusal("unpaid", "4(e)", "unpaid", "the line is suspended for arrears")
+        _ALL_BUT_FREE, Refusal("unpaid", "4(e)", "unpaid", "the line is suspended for arrears")
     ),
     # 2(k)(e): toll fraud and takeover bar what costs money abroad, nothing else.
     LineState.FRAUD_HOLD: StateRule(

@@ -33,11 +33,13 @@ def late_interest(
     return total.quantize(_CENT, ROUND_HALF_UP)
 
 
-def claim(amount: Decimal, due: date, paid: date, refinancing: Mapping[date, Decimal]) -> Decimal:
-    """The interest and the 40 euros; nothing for a bill that was paid in time."""
+def claim(
+    amount: Decimal, due: date, paid: date, refinancing: Mapping[date, Decimal]
+) -> tuple[Decimal, Decimal]:
+    """The interest and the 40 euros; neither for a bill that was paid in time."""
     if paid <= due:
-        return Decimal(0)
-    return late_interest(amount, due, paid, refinancing) + COSTS
+        return Decimal(0), Decimal(0)
+    return late_interest(amount, due, paid, refinancing), COSTS
 
 
 def _half_of(day: date) -> date:

@@ -23,6 +23,7 @@ class Note(StrEnum):
     LEAVING = "leaving"  # a termination that takes effect later: 2(l)(i), 2(m)
     WITHDRAWN = "withdrawn"  # and doesn't, after all
     ACCEPTED = "accepted"  # an account's acceptance of a version of the terms
+    ANNOUNCED = "announced"  # a change of terms or prices that an account was told of: 5, 13(j)
     PER_MINUTE = "per_minute"  # the plan changed, after a case: 3(a)
     LIMITED = "limited"  # fewer calls at once, before anything harder: 2(k)(f)
     LIFTED = "lifted"
@@ -38,6 +39,7 @@ CLAUSES: Mapping[Note, str] = {
     Note.LEAVING: "2(l)",
     Note.WITHDRAWN: "2(l)",
     Note.ACCEPTED: "5",
+    Note.ANNOUNCED: "5",
     Note.PER_MINUTE: "3(a)",
     Note.LIMITED: "2(k)(f)",
     Note.LIFTED: "2(k)(f)",

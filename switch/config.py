@@ -167,12 +167,9 @@ class Configuration:
         if line not in entries:
             return {}
         position = entries.index(line)
-        written: dict[str | int, int] = {}
-        for key, number in self.document.lines.items():
-            if key[:2] == ("line", position) and len(key) > 2:  # [line.caps.premium] is caps, too
-                written.setdefault(key[2], number)
+        at = self.document.lines_in(("line", position))
         return {
-            name: f"{self.path.name}:{written[name]}" if name in written else "default"
+            name: f"{self.path.name}:{at[name]}" if name in at else "default"
             for name in LineSettings.model_fields
         }
 
@@ -386,7 +383,12 @@ def _complaints(
     yield from facts_consistency.missing_hashes(settings.lines, settings.sip.digest_algorithms)
     yield from trunk_consistency.complaints(settings.trunks)
     names = {line.id for line in settings.lines}
-    yield from device_consistency.complaints(settings.devices, names, settings.sip)
+    yield from device_consistency.complaints(
+        settings.devices,
+        names,
+        settings.sip,
+        is_owned=settings.store.url is None or settings.mqtt.node is not None,
+    )
     if refusal := plan.refuse_extension(test_number):
         yield ("emergency", "test_number"), refusal
     trunks = {trunk.id for trunk in settings.trunks}

@@ -2,9 +2,10 @@
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
+from policy.model import NumberClass
 from switch.auth.authenticator import Authenticator
 from switch.call.exchange import Announcer, CallSettings, Exchange
 from switch.clock import Wheel, boottime, wall
@@ -29,7 +30,7 @@ from switch.trunk.trunk import Trunks
 from switch.usage.caps import Caps
 from switch.usage.cycle import DAYS_TO_BILLING, Calendar
 from switch.usage.meter import Meters
-from switch.usage.rating import Tariffs
+from switch.usage.rating import Tariff, Tariffs
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -148,8 +149,12 @@ def call_settings(found: Configuration) -> CallSettings:
 
 
 def tariffs_of(settings: Settings) -> Tariffs:
-    """The per-minute plan's tariffs by class of number."""
-    return {entry.number_class: entry.tariff() for entry in settings.tariffs}
+    """The per-minute plan's tariffs by class of number and first day."""
+    tariffs: dict[NumberClass, dict[date, Tariff]] = {}
+    for entry in settings.tariffs:
+        dated = tariffs.setdefault(entry.number_class, {})
+        dated[entry.since or date.min] = entry.tariff()
+    return tariffs
 
 
 def make_pool(

@@ -4,11 +4,13 @@ They hear what the machines note and what the journal got, after the datagrams h
 absent: any effect on a call but a bar for fraud.
 """
 
+import contextlib
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 from switch.app.gather import Gather, without_crossings
+from switch.app.hearing import Hearing
 from switch.app.keeping import Keeping
 from switch.call.exchange import Exchange
 from switch.clock import wall
@@ -73,12 +75,32 @@ class Duties:
         self._gather: Gather | None = None
         if keeping.gazette is not None:
             self._gather = Gather(exchange, keeping.gazette, self._announce, perform, alarm)
+        self._changes, self._turn = keeping.changes, keeping.turn
+        use_cases.places.may_remind = keeping.turn is None
+        self._hearing: Hearing | None = None
+        if keeping.changes is not None:
+            self._hearing = Hearing(keeping.changes, use_cases, self.ladders, perform)
 
     def tasks(self) -> Iterator[Callable[[], Awaitable[None]]]:
         """What runs beside the calls."""
         yield self.courier.run
         if self._gather is not None:
             yield self._gather.run
+        if self._hearing is not None:
+            yield self._hearing.run
+
+    def see_files(self) -> None:
+        """Lines, numbers and sites may be new: customers are asked, and numbers rest. Of the nodes that
+        share a database the one whose turn it is holds numbers, when it meets its deadlines."""
+        self._use_cases.places.see()
+        if self._turn is None:
+            self._use_cases.contract.hold_numbers()
+
+    async def begin(self) -> None:
+        """Before a start reads the database: what other nodes write from now on is news."""
+        if self._changes is not None:
+            with contextlib.suppress(StoreUnavailableError):  # then all is news, once it is back
+                await self._changes.begin()
 
     async def recall(self) -> None:
         """Tell the detectors what they knew before the start, from the database."""
@@ -92,14 +114,27 @@ class Duties:
 
     def on_events(self, events: Sequence[Event]) -> None:
         """What the machines note: somebody must be told of some."""
+        self._use_cases.outages(events)
         # On a shared database only the node that wrote a crossing first tells anybody (`gather`).
+        self.watching.on_events(events)
         self._announce(events if self._gather is None else without_crossings(events))
 
     async def meet_deadlines(self) -> None:
-        """Legal clocks, reminders, contracts whose day has come; called now and then."""
+        """Legal clocks, reminders, contracts whose day has come; called now and then. Of the nodes that
+        share a database one does it, knowing what the others did."""
+        places = self._use_cases.places
+        places.reopen()
+        if self._turn is not None:
+            places.may_remind = await self._turn.is_ours()
+        if not places.may_remind:
+            return
+        if self._hearing is not None and not await self._hearing.look():
+            return
+        self._use_cases.outages.tell()
         await self.cases.meet_deadlines()
         self._use_cases.contract.meet_days()
-        self._use_cases.places.remind()
+        self._use_cases.contract.hold_numbers()
+        places.remind()
 
     def _announce(self, events: Sequence[Event]) -> None:
         self.ledger(events)

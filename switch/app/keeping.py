@@ -4,24 +4,27 @@ keep it.
 Deliberately absent: what the records say.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from pathlib import Path
 
 from switch.config import Configuration
 from switch.store.alarm import Alarm
+from switch.store.changes import Changes
 from switch.store.database import is_shared, sqlite_url
 from switch.store.journal import Journal
 from switch.store.read import Reader
-from switch.store.retention import Retention
+from switch.store.retention import Forget, Retention
 from switch.store.settings import RetentionSettings
 from switch.store.shared import Gazette
+from switch.store.turn import Turn
 from switch.store.upkeep import Upkeep
 from switch.store.writer import Writer
 
 
 class Keeping:
     """Journal and database in `data`. `live` restates what a restart needs, `retention` are the settings
-    in force, `forget` is told of lines whose contracts were purged."""
+    in force, `forget` lets go of what is purged. `gazette`, `changes` and `turn` are for the other nodes of
+    a shared database."""
 
     def __init__(
         self,
@@ -29,7 +32,7 @@ class Keeping:
         data: Path,
         live: Callable[[], Iterable[bytes]],
         retention: Callable[[], RetentionSettings],
-        forget: Callable[[Collection[str]], None],
+        forget: Forget,
         alarm: Alarm,
     ) -> None:
         """Nothing is opened but the journal."""
@@ -42,6 +45,8 @@ class Keeping:
             database, lambda: self.journal.replay(whole=True), node=self.node, alarm=alarm
         )
         self.gazette = Gazette(database, self.node) if is_shared(database) else None
+        self.changes = Changes(database) if is_shared(database) else None
+        self.turn = Turn(database) if is_shared(database) else None
         self._upkeep = Upkeep(self.journal, self.writer, live, alarm=alarm)
         self._retention = Retention(
             self.journal, self.writer, retention, alarm=alarm, forget=forget

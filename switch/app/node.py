@@ -61,7 +61,7 @@ class Switch:
             data,
             self._live,
             lambda: self._in_force().settings.retention,
-            lambda lines: self.use_cases.contracts.forget(lines),  # noqa: PLW0108 (made below)
+            lambda cutoffs, held: self.use_cases.forget(cutoffs, held),  # noqa: PLW0108 (made below)
             alarm,
         )
         self.pool = make_pool(found, data, self._worker_lost, alarm)
@@ -113,6 +113,7 @@ class Switch:
         self.psap_routes.load()
         senders = self.wires.open(loop)
         keeping, alarm = self.keeping, self.observer.alarm
+        await self.duties.begin()
         known = await go_on(
             self.exchange, self._kept(), keeping.journal, keeping.reader, alarm, keeping.node
         )
@@ -127,8 +128,7 @@ class Switch:
             self._read_backs = ReadBacks(self.exchange, self.pool.speak)
         self.use_cases.lives.swapped = self._facts_swapped
         self._facts_swapped()
-        self.use_cases.places.see()
-        self.use_cases.contract.hold_numbers()
+        self.duties.see_files()
         for problem in self.found.misplaced():
             alarm("config.misplaced", {"reason": str(problem)})
         self._tasks.append(loop.create_task(self.duties.recall()))
@@ -183,7 +183,14 @@ class Switch:
 
     def _kept(self) -> Kept:
         cases, duties = self.use_cases, self.duties
-        return Kept(cases.lives, duties.ledger, duties.ladders, cases.contracts, cases.disclosures)
+        return Kept(
+            cases.lives,
+            duties.ledger,
+            duties.ladders,
+            cases.contracts,
+            cases.disclosures,
+            cases.outages,
+        )
 
     def _live(self) -> Iterator[bytes]:
         """What a restart goes on from, for the head of a new journal segment."""
@@ -194,8 +201,7 @@ class Switch:
         """New lines, numbers and sites have customers asked; what the reload led to leaves now."""
         self.wires.renew()
         self.devices.use(device_plan(self.reload.found))
-        self.use_cases.places.see()
-        self.use_cases.contract.hold_numbers()
+        self.duties.see_files()
         self.psap_routes.judge()
         self.driver.perform()
 
@@ -229,7 +235,10 @@ class Switch:
             self.exchange, self.driver.perform, lambda: len(pool.pids()) if pool else 0
         )
         bills = Bills(
-            self.exchange, self.keeping.reader, lambda: tariffs_of(self.reload.found.settings)
+            self.exchange,
+            self.keeping.reader,
+            lambda: tariffs_of(self.reload.found.settings),
+            self.use_cases.announcing.told_prices,
         )
         return {
             **self.use_cases.table(),

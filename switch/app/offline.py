@@ -62,7 +62,9 @@ def offline(config: Path, data: Path) -> Mapping[str, UseCase]:
     routes.load()
     return {
         **cases.table(),
-        **Bills(exchange, reader, lambda: tariffs_of(found.settings)).table(),
+        **Bills(
+            exchange, reader, lambda: tariffs_of(found.settings), cases.announcing.told_prices
+        ).table(),
         "usage.show": cases.minutes.show_stored,
         "device.log": device_log(DeviceReader(reader)),
         **routes.table(),

@@ -23,6 +23,7 @@ from switch.store.recall import Recalled, recall
 from switch.terms.contracts import Contracts
 from switch.terms.disclosures import Disclosures
 from switch.terms.ladders import Ladders
+from switch.terms.outages import Outages
 
 # A cycle is 31 days at most: the present one of every account, and the one before.
 _CYCLES_MS: Final = 62 * 86_400_000
@@ -30,13 +31,14 @@ _CYCLES_MS: Final = 62 * 86_400_000
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """Those who keep what outlives calls: lines, notices, cases, contracts, disclosures."""
+    """Those who keep what outlives calls."""
 
     lives: LineLives
     ledger: Ledger
     ladders: Ladders
     contracts: Contracts
     disclosures: Disclosures
+    outages: Outages
 
 
 def restated(exchange: Exchange, kept: Kept) -> Iterator[bytes]:
@@ -49,10 +51,12 @@ def restated(exchange: Exchange, kept: Kept) -> Iterator[bytes]:
     yield from kept.lives.records()
     yield from exchange.sightings.records(boottime())
     yield from exchange.callbacks.records()
+    yield from exchange.unheard.records()
     yield from kept.ledger.records()
     yield from kept.ladders.records()
     yield from kept.contracts.records()
     yield from kept.disclosures.records()
+    yield from kept.outages.records()
 
 
 async def go_on(
@@ -79,12 +83,14 @@ async def go_on(
     exchange.sightings.restore(records, now)
     exchange.registrar.restore(records or known.bindings, now, utc)
     exchange.authenticator.lockout.take(records, now, utc)
+    kept.outages.restore([*known.outages, *records])
     for record in records:
         exchange.meters.restore(record, now, utc)
         exchange.caps.restore(record)
     exchange.meters.restored()
     load_totals(exchange, known, now, utc)
     exchange.callbacks.restore(records, utc)
+    exchange.unheard.restore(records, now, utc)
     kept.ledger.restore(records, known.notices)
     kept.ladders.restore([*known.cases, *records])
     resume(exchange, now)

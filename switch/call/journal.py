@@ -48,7 +48,9 @@ def acknowledged_record(call: "Call") -> bytes:
 def refreshed_record(call: "Call", leg: Leg) -> bytes:
     """A leg of a live call changed: target, media, timer or sequence numbers."""
     side = "caller" if leg is call.caller else "callee"
-    return orjson.dumps({"k": "leg", "id": call.id, "side": side, "leg": leg_state(leg)})
+    changed = {"k": "leg", "id": call.id, "side": side, "leg": leg_state(leg)}
+    # What turned to fax once was one, also when it is speech again: the SDP that is kept wouldn't tell.
+    return orjson.dumps({**changed, "fax": True} if call.record.is_fax else changed)
 
 
 def live_records(calls: Iterable["Call"]) -> Iterator[bytes]:
@@ -92,7 +94,9 @@ class Replayed:
                 caller = self.live[record["id"]]["caller"]
                 caller["ok"], caller["has_acked"] = None, True
             case "leg" if record["id"] in self.live:
-                self.live[record["id"]][record["side"]] = record["leg"]
+                call = self.live[record["id"]]
+                call[record["side"]] = record["leg"]
+                call["fax"] = record.get("fax", False)
             case "cdr" if record["call_id"] in self.live:
                 call = self.live.pop(record["call_id"])
                 self.ended[record["call_id"]] = (call, record)
@@ -192,6 +196,7 @@ def _call(call: "Call", state: str, branches: list[dict[str, Any]]) -> bytes:
                 (tried.trunk, tried.contact, tried.status, tried.ms, profile)
                 for _, tried, profile in record.attempts
             ],
+            "fax": record.is_fax,
             "metered": [
                 (
                     leg.id,

@@ -218,7 +218,7 @@ def _restore_call(exchange: Exchange, state: Record, now: float) -> Call:
     if state["boot"] != exchange.boot_id:
         shift = now - (exchange.wall(now) - state["wall"] / 1000) - state["start"]
     record = CallRecord(state["start"] + shift, dst_raw, sip_call_id, caller_trunk)
-    record.override = override
+    record.override, record.is_fax = override, bool(state.get("fax"))
     record.facts, record.decided = state.get("facts"), decision
     record.has_left = state["state"] == "up"
     if state["answer"] is not None:

@@ -43,8 +43,13 @@ def show_(
     if as_json:
         show.json(item)
         return
-    lines = show.rows(item.pop("lines"))
+    lines, changes = show.rows(item.pop("lines")), show.rows(item.pop("changes"))
     show.pairs(item)
+    if changes:
+        show.out().print("\n[bold]Changes announced[/]")
+        show.table(
+            changes, ("about", "version", "told_at", "effective", "may_leave_until"), empty=""
+        )
     show.out().print("\n[bold]Lines[/]")
     columns = ("line", "number", "state", "ground", "warned_at", "cure_by", "ends")
     show.table(lines, columns, empty="None.")
@@ -72,6 +77,52 @@ def terminate(  # noqa: PLR0913, PLR0917 (each is an option of the command)
         show.json(items)
         return
     show.table(items, ("line", "state", "ground", "ends", "refused"), empty="No line is left.")
+
+
+@app.command("claim")
+def claim(
+    context: typer.Context,
+    account: Account,
+    amount: Annotated[str, typer.Option("--amount", help="Euros that are unpaid.")],
+    due: Annotated[str, typer.Option("--due", help="Day on which they were due.")],
+    paid: Annotated[str | None, typer.Option("--paid", help="Day of payment; else today.")] = None,
+    config: Config = DEMO_CONFIG,
+    data: Data = DEFAULT_DATA,
+    as_json: Json = False,
+) -> None:
+    """Show what an unpaid sum comes to: late interest and costs, for a warning or the final sums."""
+    item = Desk.of(context, config, data, as_json).ask_object(
+        "account.claim", account=account, amount=amount, due=due, paid=paid
+    )
+    show.json(item) if as_json else show.pairs(item)
+
+
+@app.command("announce")
+def announce(  # noqa: PLR0913, PLR0917 (each is an option of the command)
+    context: typer.Context,
+    account: Annotated[str | None, typer.Argument(help="Only this account; else all.")] = None,
+    about: Annotated[str, typer.Option("--about", help="terms or prices.")] = "terms",
+    version: Annotated[str, typer.Option("--version", help="Of what is announced.")] = "",
+    effective: Annotated[str, typer.Option("--effective", help="Day from which it holds.")] = "",
+    noticed: Annotated[
+        str | None, typer.Option("--noticed", help="Day of a notice on paper.")
+    ] = None,
+    harmless: Annotated[bool, typer.Option("--harmless", help="It takes nothing away.")] = False,
+    because: Because = "",
+    by: By = "",
+    config: Config = DEMO_CONFIG,
+    data: Data = DEFAULT_DATA,
+    as_json: Json = False,
+) -> None:
+    """Tell customers of a change of terms or prices, a month before it unless it is harmless."""
+    items = Desk.of(context, config, data, as_json).ask_rows(
+        "account.announce", account=account, about=about, version=version, effective=effective,
+        noticed=noticed, harmless=harmless or None, because=because or None, by=by or person(),
+    )  # fmt: skip
+    if as_json:
+        show.json(items)
+        return
+    show.table(items, ("account", "changes"), empty="There is no account.")
 
 
 @app.command("accept")

@@ -5,16 +5,19 @@ those of a span of abnormal use, whatever their plan was (back-rating; only then
 absent: bills, and what is still unlimited.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Final, Protocol
 
 from policy.model import LineState, NumberClass
 from switch.call.exchange import Exchange
 from switch.console.commands import Args, CommandRefused, UseCase
+from switch.facts.line import Line
 from switch.store.read import StoreUnavailableError
+from switch.terms.days import day_of
 from switch.usage.cdr import Cdr
-from switch.usage.rating import Bill, Tariffs, add_to
+from switch.usage.rating import Bill, Tariff, Tariffs, add_to, tariff_on
 
 _CENT: Final = Decimal("0.01")
 
@@ -31,7 +34,15 @@ class CallRows(Protocol):
 class Bills:
     """Over one exchange; `tariffs` gives those in force."""
 
-    def __init__(self, exchange: Exchange, rows: CallRows, tariffs: Callable[[], Tariffs]) -> None:
+    def __init__(
+        self,
+        exchange: Exchange,
+        rows: CallRows,
+        tariffs: Callable[[], Tariffs],
+        told_prices: Callable[[str], Collection[date]] = lambda account: (),
+    ) -> None:
+        """`told_prices` gives the days of new prices that an account was told of in time."""
+        self._told_prices = told_prices
         self._exchange = exchange
         self._rows = rows
         self._tariffs = tariffs
@@ -61,8 +72,21 @@ class Bills:
             billed = cdr.direction == "outbound" and cdr.exempt_reason is None and cdr.counted_ms
             if billed and (back or cdr.plan == "per_minute"):
                 number_class = plan.classify_canonical(plan.canonical(cdr.dst)).number_class
-                add_to(bills, self._tariffs(), number_class, cdr.counted_ms)
+                tariff = self._tariff(known, number_class, cdr)
+                add_to(bills, number_class, cdr.counted_ms, tariff)
         return {"line": line, "back": back, **_summed(bills)}
+
+    def _tariff(self, line: Line, number_class: NumberClass, cdr: Cdr) -> Tariff | None:
+        """The price that held for the customer on the day of the answer (5, 13(j))."""
+        account = self._exchange.facts.accounts[line.account]
+        told = self._told_prices(account.id)
+        day = day_of(cdr.answer or cdr.start, account.time_zone)
+        return tariff_on(
+            self._tariffs(),
+            number_class,
+            day,
+            lambda since: since in told or since <= account.activation_requested,
+        )
 
 
 def _summed(bills: dict[NumberClass, Bill]) -> dict[str, object]:

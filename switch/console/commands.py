@@ -27,10 +27,16 @@ line.show         {line} -> {line, number, account, state, ground, plan, site, l
                   contacts [str], whereabouts {place, abroad, moved_in_fr, declared, device_report,
                   networks}, usage {as usage.show}, origins {key: "file:line" or "store"}}
 account.list      {} -> [{account, name, email, lines, billing_starts, terms}]
-account.show      {account} -> {account, name, email, time_zone, activation_requested, billing_starts,
-                  cycle {n, start, end}, terms {version, accepted_at, by, how}, lines [{line, number,
-                  state, ground, ends?, warned_at?, cure_by?}]}
+account.show      {account} -> {account, name, email, mail {at, state, kind, reason}? (the last one), siret,
+                  vat, time_zone, activation_requested, billing_starts, cycle {n, start, end}, terms
+                  {version, accepted_at, by, how}, changes [{about, version, told_at, effective,
+                  may_leave_until?}], lines [{line, number, state, ground, ends?, warned_at?, cure_by?}]}
 account.accept    {account, version, hash, by, source?} -> {account, terms}; hash: SHA-256 of the text
+account.announce  {about ("terms" or "prices"), version, effective, account?, noticed?, harmless?, because?,
+                  by?} -> [{account, changes}]: one that harms is refused (not_allowed) before a month has
+                  passed from its notice
+account.claim     {account, amount, due, paid?} -> {account, amount, due, until, interest, costs, total,
+                  clause}; without the ECB's rate of a half-year: no_rate
 account.terminate {account, way, noticed?, warned?, cure_by?, asked_by?, because?, by?} -> [as line.terminate,
                   or {line, state, refused}]: every line of it that isn't terminated yet
 line.activate     {line, because?, by?} -> {line, state, ground, since, ends? {way, told_at, effective_at},
@@ -39,11 +45,13 @@ line.activate     {line, because?, by?} -> {line, state, ground, since, ends? {w
 line.suspend      {line, ground, warned?, asked_by?, because?, by?} -> the same; ground cites the clause,
                   "2(k)(a)", "2(i)", or "4(e)" with a warning on file or the date of one; a line in
                   that state already is refused (slug unchanged)
-line.resume       {line, because?, by?} -> the same
-line.terminate    {line, ground?, way?, noticed?, warned?, cure_by?, asked_by?, because?, by?} -> the same;
-                  way is one of policy.transitions, dates are YYYY-MM-DD; one with notice is told now and
-                  takes effect on its day; what the terms don't allow is refused (not_allowed)
-line.warn         {line, about ("unpaid" or "breach"), cure_by?, because?, by?} -> the same
+line.resume       {line, because?, by?} -> the same, warnings? [str]
+line.terminate    {line, ground?, way?, now?, noticed?, warned?, cure_by?, asked_by?, because?, by?} -> the
+                  same; way is one of policy.transitions (without one: convenience), dates are YYYY-MM-DD; one
+                  with notice is told now and takes effect on its day, and is refused with now true; what the
+                  terms don't allow is refused (not_allowed)
+line.warn         {line, about ("unpaid" or "breach"), cure_by?, amount?, due?, because?, by?} -> the same;
+                  with an amount the customer reads what it has grown by
 line.settle       {line, because?, by?} -> the same; warnings and notices on file serve no more
 line.withdraw     {line, because?, by?} -> the same; takes a termination back before its day
 line.limit        {line, channels?, because?, by?} -> the same; fewer calls at once, without channels the
@@ -128,12 +136,17 @@ device.log        {device} -> [{at, kind, state, version, detail}]: everything, 
 firmware.list     {} -> [{model, version, security_version, sha256, bytes, deltas, signed}]
 firmware.add      {path, model, version, security_version?} -> the same, of one that isn't signed yet
 firmware.sign     {keys} -> {signed [target]}; keys: the directory of the offline keys
+firmware.work     {} -> {what, done, total}: how far one of these two is; what: "" when none is under way
 firmware.plan     {model, version, rollout?, canaries?, stages?, soak_s?, min_sample?, max_failure_rate?,
                   failure_budget?, max_under_way?, deadline_s?, window?, starts_at?, expires_at?, by?} -> as
                   firmware.status
 firmware.move     {rollout, event, why?, by?} -> the same; event: start, pause, resume, abort, roll_back
 firmware.status   {rollout?} -> [{rollout, model, version, state, stage, stages, since, why, by, devices,
                   reached, pending, under_way, confirmed, failed, failures [{device, step, detail}]}]
+outage.list       {line?, since?} -> [{id, line, account, since, until, cause, told_at, reason, by, because}];
+                  cause: keep_alive, expired, connection, will; until null while it lasts
+outage.explain    {id, reason, because?, by?} -> one; reason: internet, power, hardware, maintenance, carrier,
+                  force_majeure
 notice.list       {line?} -> [{at, line, account, kind, percentage, clause, channel, state}]
 config.check      {} -> {errors [{file, line, key, message}], warnings [the same], tests {passed,
                   failed [the same]}}; never refuses
@@ -150,7 +163,7 @@ drain.status      {} -> the same
 doctor            {} -> [{check, ok, detail, advice}]: what only the running switch can tell
 
 Slugs of refusals beside those of call endings: unknown_command, bad_args, bad_config, unknown_call,
-unchanged, emergency, not_running, store_unavailable, switch_error.
+unchanged, emergency, not_running, not_here (devices are another node's), store_unavailable, switch_error.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -166,7 +179,8 @@ class Command:
 
     `optional` arguments may be absent. `offline` commands also work from the files and the store,
     without a running switch; `local` ones always do, since they are about the caller's files. `records`
-    ones show what the database holds: what happened before the command has to be in it.
+    ones show what the database holds: what happened before the command has to be in it. `slow` ones may
+    take minutes.
     """
 
     name: str
@@ -175,6 +189,7 @@ class Command:
     offline: bool = False
     local: bool = False
     records: bool = False
+    slow: bool = False
 
 
 def _command(name: str, required: str = "", optional: str = "", **where: bool) -> Command:
@@ -194,14 +209,20 @@ COMMANDS: Mapping[str, Command] = {
         _command("line.list", offline=True),
         _command("line.show", "line", offline=True),
         _command("account.list", offline=True),
-        _command("account.show", "account", offline=True),
+        _command("account.show", "account", offline=True, records=True),
         _command("account.accept", "account version hash by", "source"),
+        _command(
+            "account.announce", "about version effective", "account noticed harmless because by"
+        ),
+        _command("account.claim", "account amount due", "paid", offline=True),
         _command("account.terminate", "account way", "noticed warned cure_by asked_by because by"),
         _command("line.activate", "line", "because by"),
         _command("line.suspend", "line ground", "warned asked_by because by"),
         _command("line.resume", "line", "because by"),
-        _command("line.terminate", "line", "ground way noticed warned cure_by asked_by because by"),
-        _command("line.warn", "line about", "cure_by because by"),
+        _command(
+            "line.terminate", "line", "ground way now noticed warned cure_by asked_by because by"
+        ),
+        _command("line.warn", "line about", "cure_by amount due because by"),
         _command("line.settle", "line", "because by"),
         _command("line.withdraw", "line", "because by"),
         _command("line.limit", "line", "channels because by"),
@@ -249,8 +270,9 @@ COMMANDS: Mapping[str, Command] = {
         _command("device.rotate", "device", "by"),
         _command("device.log", "device", offline=True, records=True),
         _command("firmware.list"),
-        _command("firmware.add", "path model version", "security_version"),
-        _command("firmware.sign", "keys"),
+        _command("firmware.add", "path model version", "security_version", slow=True),
+        _command("firmware.sign", "keys", slow=True),
+        _command("firmware.work"),
         _command(
             "firmware.plan",
             "model version",
@@ -259,6 +281,8 @@ COMMANDS: Mapping[str, Command] = {
         ),
         _command("firmware.move", "rollout event", "why by"),
         _command("firmware.status", optional="rollout"),
+        _command("outage.list", optional="line since", offline=True, records=True),
+        _command("outage.explain", "id reason", "because by", records=True),
         _command("notice.list", optional="line", offline=True, records=True),
         _command("config.check", offline=True, local=True),
         _command("config.diff"),

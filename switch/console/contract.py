@@ -20,11 +20,11 @@ from policy.transitions import (
     Actor,
     NotAllowedError,
     OnFile,
-    Transition,
     Wait,
     allow,
 )
 from switch.call.exchange import Exchange
+from switch.console.arrears import Arrears
 from switch.console.commands import Args, CommandRefused, UseCase
 from switch.console.contract_acts import Acts
 from switch.console.porting import rio_of
@@ -33,7 +33,9 @@ from switch.store.read import StoreUnavailableError
 from switch.terms.contracts import BY_ITSELF, Word
 from switch.terms.days import day_of, effective_on, midnight_ms
 
-CLAUSE: Final = "2(l)"  # of a termination whose way nobody names
+DEFAULT_WAY: Final = (
+    "convenience"  # of a termination that nobody gives a reason for: with 15 days' notice
+)
 # What `line warn` is about: the note, and the clause that will build on it.
 _WARNINGS: Final[Mapping[str, tuple[Note, str]]] = {
     "unpaid": (Note.WARNED, "4(e)"),
@@ -41,6 +43,13 @@ _WARNINGS: Final[Mapping[str, tuple[Note, str]]] = {
 }
 
 
+_KNOWN_TO_THE_THIEF: Final = (
+    "the stolen phone knows the line's password unless you have changed it in the files"
+)
+_BARS: Final = frozenset({LineState.SUSPENDED, LineState.UNPAID, LineState.FRAUD_HOLD})
+_SUSPENSIONS: Final = frozenset(name for name, row in TABLE.items() if row.to in _BARS)
+# As people say them: arrears by their clause, a hold for fraud by its name, since 2(k)(e) bars all.
+_GROUNDS: Final = sorted({*_SUSPENSIONS - {"unpaid"}, TABLE["unpaid"].clause})
 _ENDS: Final = {name: row for name, row in TABLE.items() if row.to is LineState.TERMINATED}
 
 
@@ -74,6 +83,7 @@ class Contract:
         self._exchange = exchange
         self._ask_location = ask_location
         self._acts = acts
+        self._arrears = Arrears(acts)
         self._contracts = acts.contracts
         self._rows = rows
 
@@ -92,6 +102,7 @@ class Contract:
             "line.stolen": self.stolen,
             "line.history": self.history,
             "line.rio": self.rio,
+            **self._arrears.table(),
         }
 
     # -- commands ------------------------------------------------------------------------------
@@ -101,9 +112,13 @@ class Contract:
         return self._change(args, "activated")
 
     def suspend(self, args: Args) -> object:
-        """Suspend under a ground of 2(k), for tampering (2(i)), or for arrears (4(e)) after a warning."""
+        """Suspend under a ground of 2(k), for tampering (2(i)), or for arrears (4(e)) after a warning;
+        `fraud_hold` bars international and premium calls only."""
         ground = str(args["ground"])
-        return self._change(args, "unpaid" if ground == TABLE["unpaid"].clause else ground)
+        name = "unpaid" if ground == TABLE["unpaid"].clause else ground
+        if name not in _SUSPENSIONS:
+            raise CommandRefused("bad_args", f"--ground {ground}: one of {', '.join(_GROUNDS)}")
+        return self._change(args, name)
 
     def resume(self, args: Args) -> object:
         """Back to active: reinstated. With new hardware after a theft, back to what it was before."""
@@ -115,19 +130,32 @@ class Contract:
         return self._change(args, "stolen")
 
     def terminate(self, args: Args) -> object:
-        """End the contract, by one of the ways of 2(l), 2(m) and 4(d); at once, or on its day."""
-        way, ground = args.get("way"), str(args.get("ground") or CLAUSE)
-        if way is None and ground == CLAUSE:
-            row = Transition(LineState.TERMINATED, ground, frozenset(), frozenset(), "terminated")
-            return self._acts.put(self._line(args), "terminated", row, _word(args))
+        """End the contract, by one of the ways of 2(l), 2(m) and 4(d); at once, or on its day.
+
+        Nobody's contract ends at once by a word that was left out: without a way it is 2(l)(i), with its
+        notice. `now` holds the way to taking effect at once.
+        """
+        way = self._way(args)
+        row = _ENDS[way]
+        if args.get("now") is True and row.wait is not Wait.NONE:
+            at_once = ", ".join(name for name, each in _ENDS.items() if each.wait is Wait.NONE)
+            what = f"{way} ({row.clause}) has its notice; at once are {at_once}"
+            raise CommandRefused("not_allowed", what)
+        return self._change(args, way)
+
+    def _way(self, args: Args) -> str:
+        """The way that a termination goes, by its name or its clause."""
+        way, ground = args.get("way"), args.get("ground")
+        if way is None and ground is None:
+            return DEFAULT_WAY
         if way is None:
-            way = _WAYS_BY_CLAUSE.get(ground)
+            way = _WAYS_BY_CLAUSE.get(str(ground))
         if way is None:
             known = ", ".join(_WAYS_BY_CLAUSE)
             raise CommandRefused("bad_args", f"--ground {ground}: one of {known}")
         if way not in _ENDS:
             raise CommandRefused("bad_args", f"--way {way}: one of {', '.join(_ENDS)}")
-        return self._change(args, str(way))
+        return str(way)
 
     def warn(self, args: Args) -> object:
         """Warn of arrears, or notice a breach with the day by which it must be cured; on file from now."""
@@ -142,7 +170,13 @@ class Contract:
         if name is Note.BREACH_NOTICED:
             until = self._instant(line, args, "cure_by") or self._in_days(line)
             fields["cure_by"] = self._day_of(line, until).isoformat()
-        self._acts.file(line, name, at, _word(args), until=until, notice=kind)
+        word = _word(args)
+        if name is Note.WARNED and args.get("amount") is not None:
+            account = self._acts.account(line.account)
+            kind, fields = f"{kind}_sum", {**self._arrears.grown(account, args)}
+            owed = f"{fields['amount']} euros due on {fields['due']}"
+            word = replace(word, because=f"{word.because} ({owed})" if word.because else owed)
+        self._acts.file(line, name, at, word, until=until, notice=kind)
         self._acts.owe(kind, line, at, clause, **fields)
         return self._acts.done(line.id)
 
@@ -155,13 +189,14 @@ class Contract:
     def withdraw(self, args: Args) -> object:
         """Take a termination back before its day."""
         line = self._line(args)
-        if self._contracts.file(line.id).leaving is None:
+        leaving = self._contracts.file(line.id).leaving
+        if leaving is None:
             raise CommandRefused(
                 "not_allowed", f"no termination of line {line.id} waits for its day"
             )
         at = self._acts.now_ms()
         self._acts.file(line, Note.WITHDRAWN, at, _word(args), notice="termination_withdrawn")
-        self._acts.owe("termination_withdrawn", line, at, CLAUSE)
+        self._acts.owe("termination_withdrawn", line, at, TABLE[leaving.way].clause)
         return self._acts.done(line.id)
 
     def limit(self, args: Args) -> object:
@@ -274,14 +309,26 @@ class Contract:
             noticed = self._day_of(line, self._instant(line, args, "noticed") or at)
             effective = midnight_ms(effective_on(noticed, row.wait), self._acts.zone(line))
             if effective > at:
+                self._is_sooner(line, effective)
                 told = replace(word, because=word.because or f"noticed on {noticed}")
                 return self._acts.leave(line, name, row, effective, told)
         before = self._contracts.file(line.id).before_theft
         if name == "replaced" and before is not None and before[0] is not LineState.ACTIVE:
             row = replace(row, to=before[0], clause=before[1])
-        if name == "replaced":
-            self._ask_location(line.id, "new hardware")  # 2(c)
-        return self._acts.put(line, name, row, word)
+        if name != "replaced":
+            return self._acts.put(line, name, row, word)
+        self._ask_location(line.id, "new hardware")  # 2(c)
+        done = self._acts.put(line, name, row, word)
+        # A device's secret is its own; a password in the files is as old as it was (2(b)).
+        return done if line.life.ha1 else {**done, "warnings": [_KNOWN_TO_THE_THIEF]}
+
+    def _is_sooner(self, line: Line, effective: int) -> None:
+        """Nobody's notice is put off by another one: it is withdrawn first."""
+        leaving = self._contracts.file(line.id).leaving
+        if leaving is not None and leaving.effective_at <= effective:
+            day = self._day_of(line, leaving.effective_at)
+            what = f"line {line.id} ends on {day} already ({leaving.way}); withdraw that first"
+            raise CommandRefused("unchanged", what)
 
     def _on_file(self, line: Line, args: Args) -> tuple[OnFile, list[Paper]]:
         """What is on file, with what the person now says was sent on paper before: (it, steps to keep)."""

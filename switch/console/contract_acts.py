@@ -13,8 +13,10 @@ from policy.on_file import CLAUSES, File, Leaving, Note
 from policy.transitions import Actor, Transition
 from switch.call.exchange import Exchange
 from switch.clock import boottime
+from switch.console.commands import CommandRefused
 from switch.console.line_life import LineLives
 from switch.facts.line import Line
+from switch.facts.settings import AccountSettings
 from switch.terms.contracts import Contracts, Step, Word
 from switch.terms.days import day_of
 from switch.terms.settings import ContractSettings
@@ -57,7 +59,7 @@ class Acts:
             )
         )
         self.owe(row.notice, line, at, row.clause, because=word.because)
-        self._release(line.id, row.to)
+        self.release(line.id, row.to)
         self.perform()
         return self.standing(line.id)
 
@@ -127,6 +129,23 @@ class Acts:
         }
         return standing | open_points(file)
 
+    def release(self, line: str, state: LineState) -> None:
+        """End the live calls of a line that came into a state, where the configuration says so."""
+        if state.value not in self.settings().release_live_calls:
+            return
+        now = self._clock()
+        for call in list(self._exchange.calls.values()):
+            is_protected = call.is_emergency or call.is_callback
+            if line in (call.request.line, call.called_line) and not is_protected:
+                call.hang_up(state.value, now)
+
+    def account(self, account_id: str) -> AccountSettings:
+        """An account by its id; CommandRefused if there is none."""
+        found = self._exchange.facts.accounts.get(account_id)
+        if found is None:
+            raise CommandRefused("unknown_account", f"there is no account {account_id}")
+        return found
+
     def number_free_at(self, line: Line) -> int | None:
         """When the line's number is out of quarantine; None if nobody else had it."""
         days = self.settings().quarantine_days
@@ -139,15 +158,6 @@ class Acts:
     def now_ms(self) -> int:
         """The present."""
         return round(self._exchange.wall(self._clock()) * 1000)
-
-    def _release(self, line: str, state: LineState) -> None:
-        if state.value not in self.settings().release_live_calls:
-            return
-        now = self._clock()
-        for call in list(self._exchange.calls.values()):
-            is_protected = call.is_emergency or call.is_callback
-            if line in (call.request.line, call.called_line) and not is_protected:
-                call.hang_up(state.value, now)
 
 
 def open_points(file: File) -> dict[str, object]:

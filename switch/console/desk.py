@@ -20,6 +20,7 @@ from switch.console.socket import NAME, NotRunning, ask
 #: The demo that comes with the sources, so that `vigie` does something before it is configured.
 DEMO_CONFIG = Path(__file__).resolve().parents[2] / "configs" / "demo"
 DEFAULT_DATA = Path("var")
+USUAL_S, SLOW_S = 10.0, 3600.0  # how long an answer is waited for
 
 #: Slugs that mean a wrong configuration or a wrong use, not a refusal.
 _MISUSE = frozenset({"bad_config", "bad_args", "unknown_command"})
@@ -77,7 +78,8 @@ class Desk:
     def _carry_out(self, command: str, args: Mapping[str, object]) -> object:
         if not COMMANDS[command].local:
             try:
-                return ask(self.data / NAME, command, args)
+                limit_s = SLOW_S if COMMANDS[command].slow else USUAL_S
+                return ask(self.data / NAME, command, args, timeout_s=limit_s)
             except NotRunning:
                 if not COMMANDS[command].offline:
                     raise CommandRefused(

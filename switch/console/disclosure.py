@@ -12,7 +12,9 @@ from switch.console.person import By, person
 
 app = typer.Typer(help="Disclosure of a customer's data to who may have it.", no_args_is_help=True)
 
-Id = Annotated[str, typer.Argument(help="The request, as `disclosure list` names it.")]
+Id = Annotated[
+    str, typer.Argument(metavar="ID", help="The request, as `disclosure list` names it.")
+]
 Because = Annotated[str, typer.Option("--because", help="Why, for the record.")]
 
 

@@ -6,6 +6,7 @@ content of calls, which isn't recorded.
 """
 
 import hashlib
+import secrets
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
@@ -88,7 +89,7 @@ class DisclosureDesk:
         except ValueError as error:
             raise CommandRefused("bad_args", str(error)) from None
         asked = Disclosure(
-            f"disclosure-{len(self._disclosures) + 1}",
+            f"disclosure-{secrets.token_hex(4)}",  # two nodes may be asked at once
             line,
             since,
             until,

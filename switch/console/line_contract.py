@@ -72,8 +72,12 @@ def terminate(  # noqa: PLR0913, PLR0917 (each is an option of the command)
     line: Line,
     ground: Annotated[str | None, typer.Option("--ground", help="The clause.")] = None,
     way: Annotated[
-        str | None, typer.Option("--way", help="convenience, by_customer, for_arrears, ...")
+        str | None,
+        typer.Option("--way", help="by_customer, for_arrears, ...; else convenience, in 15 days."),
     ] = None,
+    now: Annotated[
+        bool, typer.Option("--now", help="Only if the way takes effect at once.")
+    ] = False,
     noticed: Annotated[str | None, typer.Option("--noticed", help="Day of the notice.")] = None,
     warned: Warned = None,
     cure_by: CureBy = None,
@@ -87,8 +91,8 @@ def terminate(  # noqa: PLR0913, PLR0917 (each is an option of the command)
     """End a line's contract, at once or on the day that its notice leads to."""
     desk = Desk.of(context, config, data, as_json)
     _tell(
-        desk, "line.terminate", line=line, ground=ground, way=way, noticed=noticed, warned=warned,
-        cure_by=cure_by, asked_by=asked_by, because=because or None, by=by or person(),
+        desk, "line.terminate", line=line, ground=ground, way=way, now=now or None, noticed=noticed,
+        warned=warned, cure_by=cure_by, asked_by=asked_by, because=because or None, by=by or person(),
     )  # fmt: skip
 
 
@@ -97,6 +101,8 @@ def warn(  # noqa: PLR0913, PLR0917 (each is an option of the command)
     line: Line,
     about: Annotated[str, typer.Option("--about", help="unpaid or breach.")],
     cure_by: CureBy = None,
+    amount: Annotated[str | None, typer.Option("--amount", help="Euros that are unpaid.")] = None,
+    due: Annotated[str | None, typer.Option("--due", help="Day on which they were due.")] = None,
     because: Because = "",
     by: By = "",
     config: Config = DEMO_CONFIG,
@@ -106,8 +112,8 @@ def warn(  # noqa: PLR0913, PLR0917 (each is an option of the command)
     """Warn of arrears, or notice a breach: nothing is ended for either without this on file."""
     desk = Desk.of(context, config, data, as_json)
     _tell(
-        desk, "line.warn", line=line, about=about, cure_by=cure_by, because=because or None,
-        by=by or person(),
+        desk, "line.warn", line=line, about=about, cure_by=cure_by, amount=amount, due=due,
+        because=because or None, by=by or person(),
     )  # fmt: skip
 
 
@@ -250,3 +256,4 @@ def _tell(desk: Desk, command: str, **args: object) -> None:
         else ""
     )
     show.out().print(f"line {item.get('line')} is {item.get('state')}{when}")
+    show.warnings(item)

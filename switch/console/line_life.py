@@ -19,7 +19,7 @@ from switch.facts import feed
 from switch.facts.feed import Feed
 from switch.facts.line import UNCHANGED, LineLife
 from switch.facts.locations import Locations
-from switch.facts.registered import Registered
+from switch.facts.registered import Registered, registered_of
 from switch.facts.settings import Plan
 from switch.facts.snapshot import Snapshot
 
@@ -58,6 +58,9 @@ class LineLives:
             raise CommandRefused("unchanged", f"line {line} is {state.value} already")
         if known.state is LineState.TERMINATED:
             raise CommandRefused("terminated", f"line {line} is terminated for good")
+        last = self._states.get(line)
+        if last is not None:  # also when the wall clock was set back, or another node's is ahead
+            at_ms = max(at_ms, round(_number(last["at"])) + 1)
         record: dict[str, object] = {
             "k": STATE,
             "line": line,
@@ -66,13 +69,21 @@ class LineLives:
             "by": by,
             "at": at_ms,
         }
-        self._states.pop(line, None)  # also when the wall clock was set back
         self._take(record)
         self._exchange.outbox.journal.append(orjson.dumps(record))
         self._exchange.outbox.note("line.state", line=line, state=state.value, clause=ground, by=by)
         self.renew(line)
-        if state in (LineState.TERMINATED, LineState.STOLEN):
-            self._exchange.registrar.remove(line)
+        self._shut_out(line)
+
+    def hear(self, records: Iterable[Record]) -> list[Record]:
+        """Take what another node changed of lines, and put it in force; what of it was news."""
+        news = [record for record in records if self._take(dict(record), only_news=True)]
+        self._exchange.outbox.journal.extend(map(orjson.dumps, news))
+        self.renew(*{str(record["line"]) for record in news})
+        for record in news:
+            if record["k"] == STATE:
+                self._shut_out(str(record["line"]))
+        return news
 
     def follow(self, files: Mapping[str, File]) -> None:
         """Put in force what is on file of contracts beside the state: plan, limit, blocked numbers."""
@@ -143,33 +154,40 @@ class LineLives:
         self._exchange.authenticator.use(facts.ha1, facts.next_ha1)
         self.swapped()
 
-    def _take(self, record: dict[str, object]) -> None:
-        """Keep a record unless a later one about the same is known, or nobody can read it."""
+    def _shut_out(self, line: str) -> None:
+        """A line that is at its end, or in a thief's hands, is registered nowhere."""
+        if self.lives[line].state in (LineState.TERMINATED, LineState.STOLEN):
+            self._exchange.registrar.remove(line)
+
+    def _take(self, record: dict[str, object], *, only_news: bool = False) -> bool:
+        """Keep a record unless a later one about the same is known (or this very one, with `only_news`),
+        or nobody can read it; whether it was kept."""
         kind, line = str(record["k"]), str(record.get("line"))
         try:
             if kind in feed.KINDS:
                 self.feed.take(record)
             elif kind == LOCATION:
-                self._keep_location(self.locations.take(record))
-            elif kind == SECRET:
-                self._take_secret(line, record)
+                told = registered_of(record)
+                if only_news and self.locations.knows(told):
+                    return False
+                self._keep_location(self.locations.keep(told))
             else:
-                self._take_state(line, record)
+                last = (self._secrets if kind == SECRET else self._states).get(line)
+                if last is not None and _is_old(record, last, only_news):
+                    return False
+                take = self._take_secret if kind == SECRET else self._take_state
+                take(line, record)
         except (KeyError, TypeError, ValueError) as error:
             self._exchange.outbox.note("line.unreadable", line=line, kind=kind, reason=repr(error))
+            return False
+        return True
 
     def _take_state(self, line: str, record: dict[str, object]) -> None:
-        last = self._states.get(line)
-        if last is not None and _number(last["at"]) > _number(record["at"]):
-            return
         life, state = self.lives.get(line, UNCHANGED), LineState(str(record["state"]))
         self.lives[line] = replace(life, state=state, ground=str(record.get("clause") or ""))
         self._states[line] = record
 
     def _take_secret(self, line: str, record: dict[str, object]) -> None:
-        last = self._secrets.get(line)
-        if last is not None and _number(last["at"]) > _number(record["at"]):
-            return
         life = self.lives.get(line, UNCHANGED)
         ha1, coming = (_texts(record[name]) for name in ("ha1", "next_ha1"))
         self.lives[line] = replace(life, ha1=ha1, next_ha1=coming)
@@ -178,6 +196,11 @@ class LineLives:
     def _keep_location(self, newest: Registered) -> None:
         life = self.lives.get(newest.line, UNCHANGED)
         self.lives[newest.line] = replace(life, registered=newest)
+
+
+def _is_old(record: Record, last: Record, only_news: bool) -> bool:
+    at, known = _number(record["at"]), _number(last["at"])
+    return at < known or (only_news and at == known)
 
 
 def _texts(value: object) -> dict[str, str]:

@@ -122,9 +122,6 @@ def _print(desk: Desk, item: dict[str, object]) -> None:
     if desk.as_json:
         show.json(item)
         return
-    out = show.out()
     where = item.get("address") or "without an address"
-    out.print(f"line {item.get('line')} is registered: {where} ({item.get('state')})")
-    warnings = item.get("warnings")
-    for warning in warnings if isinstance(warnings, list) else ():
-        out.print(f"[yellow]but[/] {warning}")
+    show.out().print(f"line {item.get('line')} is registered: {where} ({item.get('state')})")
+    show.warnings(item)

@@ -48,6 +48,7 @@ class Places:
         self._lives = lives
         self._reader = reader
         self._perform = perform
+        self.may_remind = True  # of nodes that share a database one does
         self._owed: set[str] = set()
 
     def table(self) -> dict[str, UseCase]:
@@ -136,8 +137,9 @@ class Places:
         A reminder's day is kept as done only when this looks again: what was owed is in the journal by
         then. A crash in between has it owed once more, under the same id, which the ledger knows.
         """
+        if not self.may_remind:
+            return
         now = self._now() if now is None else now
-        self._reopen(now)
         for registered, day in list(self._lives.locations.due(now)):
             line = self._exchange.facts.lines.get(registered.line)
             if line is None or line.state is LineState.TERMINATED:
@@ -217,9 +219,10 @@ class Places:
         if registered is not None:
             self._put(registered.asked_again(self._now(), why))
 
-    def _reopen(self, now: int) -> None:
+    def reopen(self, now: int | None = None) -> None:
         """A move has the customer asked again (terms 2(q)): a phone that had a place of its own, and has
         been on another network in France for a day. A journey of some hours is none."""
+        now = self._now() if now is None else now
         for line_id, seen in list(self._exchange.sightings.marked()):
             line, mark = self._exchange.facts.lines.get(line_id), seen.moved
             if line is None or mark is None or now - mark.since_ms < DAY_MS:

@@ -19,7 +19,20 @@ _WIDTH_OF_FILES = 240
 #: Keys that hold UTC milliseconds or durations in milliseconds wherever they occur, as those do that end
 #: in _at and _ms.
 _DURATIONS = frozenset({"ms", "inbound", "outbound"})
-_TIMES = frozenset({"at", "start", "end", "answer", "since", "until", "t", "deadline", "cure_by"})
+_TIMES = frozenset(
+    {
+        "at",
+        "start",
+        "end",
+        "answer",
+        "since",
+        "until",
+        "t",
+        "deadline",
+        "cure_by",
+        "certificate_until",
+    }
+)
 
 
 def out() -> Console:
@@ -48,6 +61,13 @@ def mapping(value: object) -> dict[str, object]:
     if not isinstance(value, dict):
         raise TypeError(f"expected an object, got {type(value).__name__}")
     return value
+
+
+def warnings(item: Row) -> None:
+    """Print what a result has to say against what was done."""
+    found = item.get("warnings")
+    for warning in found if isinstance(found, list) else ():
+        out().print(f"[yellow]but[/] {escape(str(warning))}")
 
 
 def json(value: object) -> None:

@@ -4,7 +4,7 @@ Each takes the arguments as a mapping and returns plain values. Reading live thi
 few microseconds; reading the database is awaited.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any, TypeVar
 
 from policy.explain import as_dict
@@ -14,6 +14,7 @@ from switch.call.leg import Leg
 from switch.call.record import destination_number
 from switch.clock import boottime
 from switch.console.accounts import Accounts
+from switch.console.announcing import Announcing
 from switch.console.audit import Audit
 from switch.console.commands import Args, CommandRefused, UseCase
 from switch.console.contract import Contract
@@ -22,6 +23,7 @@ from switch.console.disclosure_desk import DisclosureDesk
 from switch.console.feed import FeedDesk
 from switch.console.line_life import Build, LineLives
 from switch.console.minutes import Minutes
+from switch.console.outages import OutageDesk
 from switch.console.overview import Overview, reading_of, state_of
 from switch.console.places import Places
 from switch.console.readiness import Readiness
@@ -35,6 +37,7 @@ from switch.store.read_audit import AuditReader
 from switch.store.read_contracts import ContractReader
 from switch.terms.contracts import Contracts
 from switch.terms.disclosures import Disclosures
+from switch.terms.outages import Outages
 from switch.terms.settings import ContractSettings
 
 T = TypeVar("T")
@@ -66,8 +69,17 @@ class UseCases:
         self.acts = acts = Acts(exchange, self.lives, self.contracts, perform, contract_settings)
         steps = ContractReader(reader)
         self.contract = Contract(exchange, acts, steps, self.places.ask_again)
-        self._accounts = Accounts(exchange, acts, self.contract)
+        self._accounts = Accounts(exchange, acts, self.contract, steps)
+        self.announcing = Announcing(exchange, acts)
         self.disclosures = Disclosures(exchange.outbox)
+        self.outages = Outages(
+            exchange.outbox,
+            self._account_of,
+            self._is_reachable,
+            self.acts.now_ms,
+            lambda: contract_settings().tell_outage_after_minutes * 60_000,
+        )
+        self._outages = OutageDesk(self.outages, steps, perform)
         self._disclosure = DisclosureDesk(exchange, self.disclosures, reader, perform)
         self._feed = FeedDesk(exchange, self.lives.feed, perform)
         self._readiness = Readiness(exchange, self.lives, self.places)
@@ -82,8 +94,10 @@ class UseCases:
             **self.places.table(),
             **self.contract.table(),
             **self._accounts.table(),
+            **self.announcing.table(),
             **UsageImport(self._exchange, self._perform).table(),
             **self._disclosure.table(),
+            **self._outages.table(),
             **self._feed.table(),
             **self._readiness.table(),
             **self.minutes.table(),
@@ -99,6 +113,11 @@ class UseCases:
             **Audit(AuditReader(self._reader)).table(),
             "notice.list": self.notice_list,
         }
+
+    def forget(self, cutoffs: Mapping[str, int], held: Collection[str]) -> None:
+        """Let go of what is purged: how far back each class is kept (UTC ms), and lines that are held."""
+        self.contracts.forget(cutoffs["identity"], held)
+        self.disclosures.forget(cutoffs["disclosures"], held)
 
     def explain_call(self, args: Args) -> object:
         """The decision for a call that nobody places, by the engine that live calls use."""
@@ -257,6 +276,14 @@ class UseCases:
 
     def _line(self, args: Args) -> str:
         return known_line(self._exchange, args)
+
+    def _account_of(self, line: str) -> str:
+        known = self._exchange.facts.lines.get(line)
+        return known.account if known is not None else ""
+
+    def _is_reachable(self, line: str) -> bool:
+        registrar = self._exchange.registrar
+        return any(not registrar.is_lost(each) for each in registrar.bindings(line, boottime()))
 
     def _of_a_line(self, args: Args, found: list[dict[str, Any]]) -> object:
         """What was found of the line that `args` may name. One that never was is told, since nothing is

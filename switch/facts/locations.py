@@ -6,16 +6,15 @@ counts. Deliberately absent: writing records, and telling anybody.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from itertools import chain
-from typing import Any
 
 import orjson
 
 from switch.facts.line import Line
-from switch.facts.registered import Address, LocationState, Registered, Source, registered_of
+from switch.facts.registered import Address, LocationState, Registered, Source
 
 FILE = "file"  # who confirmed or changed what a file says
 
@@ -29,15 +28,8 @@ class Locations:
         self._addresses: dict[tuple[object, ...], Address] = {}
         self._unconfirmed: set[str] = set()
 
-    def take(self, record: Mapping[str, Any]) -> Registered:
-        """Keep what a record tells, unless more is known; the line's newest version.
-
-        Raises KeyError, TypeError, ValueError for a record that nobody can read.
-        """
-        return self.keep(registered_of(record))
-
     def keep(self, told: Registered) -> Registered:
-        """The same for a version."""
+        """Keep a version, unless more is known of it; the line's newest version."""
         told = self._sharing(told)
         versions = self._versions.setdefault(told.line, [])
         order = (told.version, told.at)
@@ -53,6 +45,14 @@ class Locations:
         else:
             self._unconfirmed.discard(told.line)
         return newest
+
+    def knows(self, told: Registered) -> bool:
+        """Whether a version as it is told, or later, is here already."""
+        return any(
+            (known.version, known.at) == (told.version, told.at)
+            and known.changed_at >= told.changed_at
+            for known in self._versions.get(told.line, ())
+        )
 
     def of(self, line: str) -> list[Registered]:
         """All versions of a line's location that are in memory, oldest first."""

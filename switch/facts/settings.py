@@ -6,7 +6,7 @@ Deliberately absent: credentials of carriers (trunk/settings.py) and the rates o
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Annotated, Literal, Protocol, Self
 from zoneinfo import ZoneInfo
@@ -20,6 +20,7 @@ from pydantic import (
     model_validator,
 )
 
+from policy import company
 from policy.account_state import DEFAULT_PERMISSIONS, NEVER_FORBIDDEN
 from policy.model import LineState, NumberClass
 from switch.settings import E164, Identifier, MailAddress, Network, Secret, Section
@@ -77,12 +78,19 @@ class LocationSettings(Section):
     validated: bool = True
 
 
+def _if_given(check: Callable[[str], str]) -> Callable[[str], str]:
+    return lambda value: check(value) if value else ""
+
+
 class AccountSettings(Section):
-    """A customer. `activation_requested` starts the billing clock 7 days later (terms 4(a))."""
+    """A customer. `activation_requested` starts the billing clock 7 days later (terms 4(a)); `siret` and
+    `vat` are checked for what they can be (2(j))."""
 
     id: Identifier
     name: str
     email: MailAddress = ""
+    siret: Annotated[str, AfterValidator(_if_given(company.siret))] = ""
+    vat: Annotated[str, AfterValidator(_if_given(company.vat_number))] = ""
     time_zone: Annotated[str, AfterValidator(_zone)] = "Europe/Paris"
     activation_requested: date
 

@@ -27,6 +27,11 @@ _COMMAND_S: Final = 30
 # Advisory locks of PostgreSQL: numbers of our own, one for each thing that only one node may do.
 MIGRATING: Final = 0x7619_0001
 CHAINING: Final = 0x7619_0002
+ON_DUTY: Final = 0x7619_0003
+# A server that notices in half a minute that a node is cut off: else nobody's turn would last for hours.
+_KEEP_ALIVE: Final = {
+    "tcp_keepalives_idle": "15", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "3",
+}  # fmt: skip
 
 FileIdentity = tuple[int, int]
 
@@ -92,6 +97,14 @@ def open_for_gathering(url: str) -> AsyncEngine:
     """Return an engine that reads a shared database again and again, each time as of one instant."""
     options = {"isolation_level": "REPEATABLE READ", "pool_size": 1, "max_overflow": 1}
     return create_async_engine(url, pool_pre_ping=True, **options, **_connect(url), **_json())
+
+
+def open_for_turn(url: str) -> AsyncEngine:
+    """Return an engine for a lock that lasts as long as its connection, on a shared database."""
+    connect = {"timeout": _CONNECT_S, "command_timeout": _COMMAND_S, "server_settings": _KEEP_ALIVE}
+    return create_async_engine(
+        url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=connect
+    )
 
 
 def is_shared(url: str) -> bool:

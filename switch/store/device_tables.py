@@ -91,4 +91,6 @@ line_secret: Final = Table(
     Column("ha1", JSON, nullable=False),
     Column("next_ha1", JSON, nullable=False),
     Column("at", BigInteger, nullable=False),
+    Column("written", BigInteger, nullable=False, server_default="0"),
+    Index(None, "written"),
 )

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from switch.store import tables
 from switch.store.database import FAILURES, open_for_reading, sqlite_path
+from switch.store.rows import WRITTEN
 from switch.usage.adjustment import Adjustment
 from switch.usage.cdr import Cdr
 from switch.usage.cycle import Cycle
@@ -237,11 +238,14 @@ class Reader:
         await self._engine.dispose()
 
     async def rows(self, query: Select[Any]) -> list[dict[str, Any]]:
-        """Return what a query of the caller's own selects, by column name."""
+        """Return what a query of the caller's own selects, by column name; `written` is nobody's."""
         async with self.connection() as connection:
             found = (await connection.execute(query)).mappings()
             # Names come as SQLAlchemy's own kind of str, which the control socket's JSON refuses.
-            return [{str(name): value for name, value in row.items()} for row in found]
+            return [
+                {str(name): value for name, value in row.items() if name != WRITTEN}
+                for row in found
+            ]
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[AsyncConnection]:

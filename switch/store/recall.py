@@ -29,7 +29,7 @@ class Recalled:
     """`lives` are records as in the journal, "line_state", "location", "line_secret" and the feed's;
     `bindings` likewise; `notices` are the ids of those that were owed lately, `cases` the last steps of
     fair-use cases, `contracts` all steps of contracts, `disclosures` of requests, `adjustments`
-    corrections with their cycles, `devices` records of devices and rollouts."""
+    corrections with their cycles, `devices` records of devices and rollouts, `outages` those that last."""
 
     lives: list[dict[str, Any]] = field(default_factory=list)
     totals: list[Total] = field(default_factory=list)
@@ -40,6 +40,7 @@ class Recalled:
     contracts: list[dict[str, Any]] = field(default_factory=list)
     disclosures: list[dict[str, Any]] = field(default_factory=list)
     devices: list[dict[str, Any]] = field(default_factory=list)
+    outages: list[dict[str, Any]] = field(default_factory=list)
 
 
 async def recall(
@@ -68,11 +69,22 @@ async def recall(
             notices = await reader.notice_ids()
             cases = await CaseReader(reader).last_steps()
             bindings = await reader.bindings(now)
-            contracts = await ContractReader(reader).steps()
-            asked = await ContractReader(reader).disclosures()
+            of_contracts = ContractReader(reader)
+            contracts = await of_contracts.steps()
+            asked = await of_contracts.disclosures()
+            outages = await of_contracts.open_outages()
             lives = states + places + secrets + told
             return Recalled(
-                lives, totals, bindings, notices, cases, adjustments, contracts, asked, devices
+                lives,
+                totals,
+                bindings,
+                notices,
+                cases,
+                adjustments,
+                contracts,
+                asked,
+                devices,
+                outages,
             )
     except (StoreUnavailableError, TimeoutError, ValueError) as error:
         # There is none before the first start; all else is worth a look.

@@ -1,17 +1,18 @@
-"""Personal data goes when its time is over: CDRs, texts of the emergency audit, notices, ended contracts.
+"""Personal data goes when its time is over: CDRs, outages, texts of the emergency audit, notices, ended
+contracts, the log of disclosures.
 
 Once an hour, on the writer's connection between two batches. What a legal hold names stays. The chain
 of the audit holds without the texts (audit.purge), and the journal's old segments go as well, lest a
 replay brings rows back. Deliberately absent: locations, which are kept in all their versions because a
-purged audit row still names one; counted minutes, which name no other party; and the log of disclosures.
+purged audit row still names one, and counted minutes, which name no other party.
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, date, datetime
 from typing import Final
 
-from sqlalchemy import CursorResult, Table, delete, select
+from sqlalchemy import CursorResult, Select, Table, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from switch.clock import wall
@@ -26,6 +27,17 @@ from switch.store.writer import Errand, Writer
 FIRST_S: Final = 60.0
 INTERVAL_S: Final = 3_600.0
 _DAY_MS: Final = 86_400_000
+
+Forget = Callable[[Mapping[str, int], Collection[str]], None]
+"""Lets go of what is kept in memory: told how far back each class is kept (UTC ms) and the lines that a
+hold names. A checkpoint would bring back what it has in memory, on every node of a shared database."""
+
+# Classes whose rows go one by one: the table, and when a row's time began.
+_BY_ROW: Final = (
+    ("traffic", tables.cdr, "end"),
+    ("traffic", tables.outage, "changed_at"),
+    ("notices", tables.notice, "at"),
+)
 # Rows of a table that go in one transaction; the writer's batches come between.
 PORTION: Final = 2_000
 
@@ -40,9 +52,9 @@ class Retention:
         settings: Callable[[], RetentionSettings],
         *,
         alarm: Alarm = quiet,
-        forget: Callable[[Collection[str]], None] = lambda lines: None,
+        forget: Forget = lambda cutoffs, held: None,
     ) -> None:
-        """Nothing happens before `run`. `forget` is told the lines whose contracts were purged."""
+        """Nothing happens before `run`."""
         self._forget = forget
         self._journal = journal
         self._writer = writer
@@ -61,18 +73,16 @@ class Retention:
         settings, now = self._settings(), round(utc * 1000)
         today = datetime.fromtimestamp(utc, UTC).date()
         held = held_lines(settings, today)
+        cutoffs = cutoffs_of(settings, today, now)
+        self._forget(cutoffs, held)
         gone: dict[str, int] = {}
         try:
-            cutoff = _cutoff(settings.traffic, today, now)
-            gone["traffic"] = await self._delete(tables.cdr, "end", cutoff, held)
-            cutoff = _cutoff(settings.notices, today, now)
-            gone["notices"] = await self._delete(tables.notice, "at", cutoff, held)
-            gone["identity"] = await self._purge_contracts(
-                _cutoff(settings.identity, today, now), held
-            )
+            for name, table, at in _BY_ROW:
+                gone[name] = gone.get(name, 0) + await self._delete(table, at, cutoffs[name], held)
+            gone["disclosures"] = await self._purge_disclosures(cutoffs["disclosures"], held)
+            gone["identity"] = await self._purge_contracts(cutoffs["identity"], held)
             gone["emergency"] = await self._purge_audit(settings, today, now, held)
-            oldest = min(_cutoff(settings.traffic, today, now), now)
-            await asyncio.to_thread(self._journal.remove_older, oldest / 1000)
+            await asyncio.to_thread(self._journal.remove_older, min(cutoffs["traffic"], now) / 1000)
         except FAILURES as error:
             self._alarm("retention.failed", {"error": str(error).partition("\n")[0]})
             return gone
@@ -96,25 +106,39 @@ class Retention:
 
     async def _purge_contracts(self, before: int, held: Collection[str]) -> int:
         """Delete the steps of contracts that ended before then, and those of their cases."""
-        steps, cases, lines = tables.contract_step, tables.case_step, list[str]()
-        ended = select(steps.c.line).where(
-            steps.c.to == "terminated", steps.c.at < before, steps.c.line.not_in(list(held))
+        steps = tables.contract_step.c
+        ended = (
+            select(steps.line)
+            .where(steps.to == "terminated", steps.at < before, steps.line.not_in(list(held)))
+            .distinct()
+            .order_by(steps.line)
         )
+        cases = await self._delete_by("line", tables.case_step, ended)
+        return cases + await self._delete_by("line", tables.contract_step, ended)
+
+    async def _purge_disclosures(self, before: int, held: Collection[str]) -> int:
+        """Delete the steps of requests whose last step is older."""
+        steps = tables.disclosure_step.c
+        over = (
+            select(steps.id)
+            .where(steps.line.not_in(list(held)))
+            .group_by(steps.id)
+            .having(func.max(steps.at) < before)
+        )
+        return await self._delete_by("id", tables.disclosure_step, over)
+
+    async def _delete_by(self, column: str, table: Table, names: Select[tuple[str]]) -> int:
+        """Delete the rows whose `column` is one of `names`, as many names at once as a portion has."""
+        key = table.c[column]
 
         async def errand(connection: AsyncConnection) -> int:
-            lines[:] = (await connection.execute(ended.distinct().limit(PORTION))).scalars()
-            gone = 0
-            for table in (steps, cases):
-                result: CursorResult[tuple[()]] = await connection.execute(
-                    delete(table).where(table.c.line.in_(lines))
-                )
-                gone += result.rowcount
-            return gone
+            found = (await connection.execute(names.limit(PORTION))).scalars().all()
+            result: CursorResult[tuple[()]] = await connection.execute(
+                delete(table).where(key.in_(found))
+            )
+            return result.rowcount
 
-        gone = await self._writer.carry_out(errand)
-        if lines:
-            self._forget(lines)
-        return gone
+        return await self._writer.carry_out(errand)
 
     async def _purge_audit(
         self, settings: RetentionSettings, today: date, now: int, held: Collection[str]
@@ -148,6 +172,12 @@ def held_lines(settings: RetentionSettings, today: date) -> frozenset[str]:
     return frozenset(
         hold.line for hold in settings.holds if hold.until is None or today <= hold.until
     )
+
+
+def cutoffs_of(settings: RetentionSettings, today: date, now: int) -> dict[str, int]:
+    """How far back each class is kept, UTC ms."""
+    classes = ("traffic", "emergency", "notices", "identity", "disclosures")
+    return {name: _cutoff(getattr(settings, name), today, now) for name in classes}
 
 
 def _cutoff(periods: Iterable[Period], today: date, now: int) -> int:

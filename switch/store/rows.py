@@ -36,10 +36,13 @@ class Sink:
     newest: str | None = None
 
 
+# The database's own, and the writer's: no record has them.
+WRITTEN, NODE = "written", "node"
+
 # A table's columns are listed anew each time they are asked for, which costs more than a row.
-_CDR, _LOCATION, _NOTICE, _CASE_STEP = (
-    tuple(table.columns.keys())
-    for table in (tables.cdr, tables.location, tables.notice, tables.case_step)
+_CDR, _LOCATION, _NOTICE = (
+    tuple(name for name in table.columns.keys() if name != WRITTEN)  # noqa: SIM118 (not a mapping)
+    for table in (tables.cdr, tables.location, tables.notice)
 )
 
 
@@ -100,7 +103,7 @@ def _location(record: Record) -> Row:
 
 def _of(table: Table) -> Callable[[Record], Row]:
     """A record that has the table's columns for fields."""
-    names = [column.name for column in table.columns]
+    names = [column.name for column in table.columns if column.name not in (WRITTEN, NODE)]
     return lambda record: {name: record[name] for name in names}
 
 
@@ -119,10 +122,6 @@ def _whole(table: Table) -> Callable[[Record], Row]:
     return lambda record: {**{name: record[name] for name in names}, "body": record}
 
 
-def _case_step(record: Record) -> Row:
-    return {name: record[name] for name in _CASE_STEP}
-
-
 SINKS: Final[dict[str, Sink]] = {
     "usage": Sink(tables.usage, _usage, greatest=("ms", "at")),
     "threshold": Sink(tables.thresholds, _threshold),
@@ -134,9 +133,10 @@ SINKS: Final[dict[str, Sink]] = {
     "feed_row": Sink(tables.feed_row, _of(tables.feed_row)),
     "feed_ack": Sink(tables.feed_ack, _of(tables.feed_ack)),
     "notice": Sink(tables.notice, _notice, newest="changed_at"),
-    "case": Sink(tables.case_step, _case_step),
+    "case": Sink(tables.case_step, _of(tables.case_step)),
     "disclosure": Sink(tables.disclosure_step, _of(tables.disclosure_step)),
     "contract": Sink(tables.contract_step, _of(tables.contract_step)),
+    "outage": Sink(tables.outage, _of(tables.outage), newest="changed_at"),
     "device": Sink(device_tables.device, _whole(device_tables.device), newest="changed_at"),
     "device_desired": Sink(
         device_tables.device_desired, _of(device_tables.device_desired), newest="rev"
@@ -167,9 +167,9 @@ def insert_into(sink: Sink, dialect: str) -> Upsert:
     """
     table = sink.table
     statement = upsert(table, dialect)
-    if "written" in table.columns:
+    if WRITTEN in table.columns:
         given: dict[str, Any] = {column.name: bindparam(column.name) for column in table.columns}
-        statement = statement.values({**given, "written": database_time(dialect)})
+        statement = statement.values({**given, WRITTEN: database_time(dialect)})
     key = list(table.primary_key.columns)
     others = [column for column in table.columns if not column.primary_key]
     if sink.greatest:
@@ -185,6 +185,9 @@ def insert_into(sink: Sink, dialect: str) -> Upsert:
             column.name: case((is_newer, statement.excluded[column.name]), else_=column)
             for column in others
         }
+        if WRITTEN in table.columns:  # a replay brings no news
+            is_news = statement.excluded[sink.newest] > table.c[sink.newest]
+            kept[WRITTEN] = case((is_news, statement.excluded[WRITTEN]), else_=table.c[WRITTEN])
         return statement.on_conflict_do_update(index_elements=key, set_=kept)
     return statement.on_conflict_do_nothing(index_elements=key)
 

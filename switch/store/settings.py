@@ -62,14 +62,16 @@ class Hold(Section):
 class RetentionSettings(Section):
     """Periods by class; of a class's periods the latest that has begun is in force.
 
-    `traffic`: CDRs (CPCE L.34-1: 1 year). `emergency`: the texts of the audit of emergency calls, which
-    tell where somebody was (location data, likewise). `notices`: the ledger of notices, which carries
-    legal clocks (Code civil 2224: 5 years). `identity`: the steps of a contract and of its cases, from
-    the contract's end on (CPCE L.34-1: 5 years).
+    `traffic`: CDRs and outages (CPCE L.34-1: 1 year). `emergency`: the texts of the audit of emergency
+    calls, which tell where somebody was (location data, likewise). `notices`: the ledger of notices, which
+    carries legal clocks (Code civil 2224: 5 years). `identity`: the steps of a contract and of its cases,
+    from the contract's end on (CPCE L.34-1: 5 years). `disclosures`: the log of what left to whom, from a
+    request's last step on (Code civil 2224: 5 years).
     """
 
     traffic: tuple[Period, ...] = (Period(since=date(2024, 1, 1), days=365),)
     emergency: tuple[Period, ...] = (Period(since=date(2024, 1, 1), days=365),)
     notices: tuple[Period, ...] = (Period(since=date(2024, 1, 1), days=1_826),)
     identity: tuple[Period, ...] = (Period(since=date(2024, 1, 1), days=1_826),)
+    disclosures: tuple[Period, ...] = (Period(since=date(2024, 1, 1), days=1_826),)
     holds: tuple[Hold, ...] = ()

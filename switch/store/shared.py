@@ -30,7 +30,7 @@ from switch.store.tables import (
 from switch.usage.adjustment import Adjustment
 
 # A transaction that takes longer to commit than this is seen late: rows are stamped when written.
-_OVERLAP_MS: Final = 60_000
+OVERLAP_MS: Final = 60_000
 # At the first look: sums of cycles that may still run or have just ended.
 RECENT_MS: Final = 62 * 86_400_000
 
@@ -209,5 +209,5 @@ class Gazette:
             (Adjustment.of(dict(row)), int(row["cycle"]))
             for row in (await connection.execute(made)).mappings()
         ]
-        self._since = now - _OVERLAP_MS
+        self._since = now - OVERLAP_MS
         return Issue(beats, sums, legs, crossings, corrections)

@@ -1,8 +1,9 @@
 """The tables of the database, for SQLite and PostgreSQL alike.
 
 All instants are UTC milliseconds, all durations milliseconds. Every table that the journal fills
-has a key by which a record that arrives twice is known. Changes to this file need a migration
-beside it; a test compares the two.
+has a key by which a record that arrives twice is known. `written` is the database's clock when a
+row came or changed: by it the nodes of a shared database find what others did. Changes to this file
+need a migration beside it; a test compares the two.
 """
 
 from typing import Final
@@ -164,6 +165,30 @@ line_state: Final = Table(
     Column("clause", String),
     Column("by", String),
     Column("at", BigInteger, nullable=False),
+    Column("written", BigInteger, nullable=False, server_default="0"),
+    Index(None, "written"),
+)
+
+# When a line was out of reach, and why: `until` is null while it still is.
+outage: Final = Table(
+    "outage",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("line", String, nullable=False),
+    Column("account", String, nullable=False),
+    Column("since", BigInteger, nullable=False),
+    Column("until", BigInteger),
+    Column("cause", String, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("by", String, nullable=False),
+    Column("because", String, nullable=False),
+    Column("told_at", BigInteger),
+    Column("changed_at", BigInteger, nullable=False),
+    Column("node", String, nullable=False),
+    Column("written", BigInteger, nullable=False, server_default="0"),
+    Index(None, "written"),
+    Index(None, "line"),
+    Index(None, "since"),
 )
 
 # Versions are counted per line. `at` belongs to the key so that nothing is ever overwritten, not even by
@@ -186,6 +211,8 @@ location: Final = Table(
     Column("confirmed_by", String),
     Column("reminded", JSON, nullable=False),
     Column("changed_at", BigInteger, nullable=False),
+    Column("written", BigInteger, nullable=False, server_default="0"),
+    Index(None, "written"),
 )
 
 # The feed of numbers and addresses: its versions, what each changed (an empty digest takes a number
@@ -282,6 +309,8 @@ case_step: Final = Table(
     Column("deadline", BigInteger),
     Column("contacted", Boolean, nullable=False),
     Index(None, "line"),
+    Column("written", BigInteger, nullable=False, server_default="0"),
+    Index(None, "written"),
 )
 
 # Steps of contracts: the audit of activations, warnings, suspensions, terminations. Each stays. `line` is
@@ -304,6 +333,8 @@ contract_step: Final = Table(
     Column("until", BigInteger),
     Column("way", String, nullable=False),
     Column("notice", String, nullable=False),
+    Column("written", BigInteger, nullable=False, server_default="0"),
+    Index(None, "written"),
 )
 
 # Requests to disclose a customer's data: every step stays; the export's has the seal of what left.
@@ -326,4 +357,6 @@ disclosure_step: Final = Table(
     Column("asked_by", String, nullable=False),
     Column("stage", String, nullable=False),
     Column("approved_by", JSON, nullable=False),
+    Column("written", BigInteger, nullable=False, server_default="0"),
+    Index(None, "written"),
 )

@@ -23,6 +23,7 @@ from switch.sip.outbox import Outbox
 KIND: Final = "contract"
 
 Record = Mapping[str, Any]
+_Key = tuple[str, str, int, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +79,18 @@ class Contracts:
 
     def __init__(self, outbox: Outbox) -> None:
         self._outbox = outbox
-        self._steps: dict[tuple[str, str, int, str], Step] = {}
-        self._moments: set[tuple[str, str, int]] = set()
+        self._steps: dict[str, dict[_Key, Step]] = {}  # by line, "" for those of accounts
         self._files: dict[str, File] = {}
         self._accepted: dict[str, Step] = {}
+        self._announced: dict[str, dict[_Key, Step]] = {}
+        self._holders: dict[str, set[str]] = {}  # lines that ended, by their number
 
     def take(self, step: Step) -> None:
         """A step was taken: keep it for good, and tell the log. Steps of one millisecond are set apart,
         so that their order is known for ever."""
-        while (step.line, step.account, step.at) in self._moments:
+        known = self._steps.get(step.line, {}).values()
+        taken = {each.at for each in known if each.account == step.account}
+        while step.at in taken:
             step = replace(step, at=step.at + 1)
         self._keep(step)
         self._outbox.journal.append(orjson.dumps(step.record()))
@@ -100,33 +104,36 @@ class Contracts:
             by=step.by,
         )
 
-    def forget(self, lines: Collection[str]) -> None:
-        """Let go of lines whose contract ended so long ago that its data are purged."""
-        self._steps = {key: step for key, step in self._steps.items() if step.line not in lines}
-        self._files = {line: file for line, file in self._files.items() if line not in lines}
+    def forget(self, ended_before: int, held: Collection[str]) -> None:
+        """Let go of lines whose contract ended so long ago, but of those that a legal hold names."""
+        for line, file in list(self._files.items()):
+            if file.ended_at is not None and file.ended_at < ended_before and line not in held:
+                del self._files[line], self._steps[line]
 
     def restore(self, records: Iterable[Record]) -> None:
         """Take steps back, in any order and more than once."""
-        for record in records:
-            if record.get("k") != KIND:
-                continue
-            try:
-                step = Step.of(record)
-            except (KeyError, TypeError, ValueError) as error:
-                line = record.get("line")
-                self._outbox.note("contract.unreadable", line=line, reason=repr(error))
-                continue
-            self._steps[_key(step)] = step
-        steps = sorted(self._steps.values(), key=lambda step: step.at)
-        self._steps.clear()
-        self._files.clear()
-        for step in steps:
-            self._keep(step)
+        for step in self._read(records):
+            self._steps.setdefault(step.line, {})[_key(step)] = step
+        for line in list(self._steps):
+            self._fold(line)
+
+    def hear(self, records: Iterable[Record]) -> list[Step]:
+        """Take the steps that other nodes took; those that were news stay in this journal, too."""
+        news = [
+            step for step in self._read(records) if _key(step) not in self._steps.get(step.line, {})
+        ]
+        for step in news:
+            self._steps.setdefault(step.line, {})[_key(step)] = step
+            self._outbox.journal.append(orjson.dumps(step.record()))
+        for line in {step.line for step in news}:
+            self._fold(line)
+        return news
 
     def records(self) -> Iterator[bytes]:
         """Restate every step, for the head of a new journal segment."""
-        for step in self._steps.values():
-            yield orjson.dumps(step.record())
+        for steps in self._steps.values():
+            for step in steps.values():
+                yield orjson.dumps(step.record())
 
     def file(self, line: str) -> File:
         """What is on file of a line."""
@@ -135,6 +142,10 @@ class Contracts:
     def acceptance(self, account: str) -> Step | None:
         """The newest acceptance of the terms by an account."""
         return self._accepted.get(account)
+
+    def announcements(self, account: str) -> list[Step]:
+        """The changes of terms and prices that an account was told of, oldest first."""
+        return sorted(self._announced.get(account, {}).values(), key=lambda step: step.at)
 
     def has_steps(self, line: str) -> bool:
         """Whether anything was ever done about a line."""
@@ -155,19 +166,40 @@ class Contracts:
     def number_free_at(self, number: str, line: str, quarantine_days: int) -> int | None:
         """When `number` may be given to `line`; None if no other line ended with it."""
         ends = [
-            free_at(file, quarantine_days)
-            for other, file in self._files.items()
-            if other != line and file.number == number
+            free_at(self.file(other), quarantine_days)
+            for other in self._holders.get(number, ())
+            if other != line and self.file(other).number == number
         ]
         return max((end for end in ends if end is not None), default=None)
 
+    def _read(self, records: Iterable[Record]) -> Iterator[Step]:
+        for record in records:
+            if record.get("k") != KIND:
+                continue
+            try:
+                yield Step.of(record)
+            except (KeyError, TypeError, ValueError) as error:
+                line = record.get("line")
+                self._outbox.note("contract.unreadable", line=line, reason=repr(error))
+
+    def _fold(self, line: str) -> None:
+        """What is on file of a line follows from its steps in the order of their time."""
+        steps = sorted(self._steps.pop(line).values(), key=lambda step: step.at)
+        self._files.pop(line, None)
+        for step in steps:
+            self._keep(step)
+
     def _keep(self, step: Step) -> None:
-        self._steps[_key(step)] = step
-        self._moments.add((step.line, step.account, step.at))
+        self._steps.setdefault(step.line, {})[_key(step)] = step
         if step.name == Note.ACCEPTED:
             self._accepted[step.account] = step
             return
+        if step.name == Note.ANNOUNCED:
+            self._announced.setdefault(step.account, {})[_key(step)] = step
+            return
         file = self.file(step.line)
+        if step.to == LineState.TERMINATED:
+            self._holders.setdefault(step.number, set()).add(step.line)
         if step.to:
             before = LineState(step.before) if step.before else LineState.ACTIVE
             after = file.after_change(
@@ -181,5 +213,5 @@ class Contracts:
 _EMPTY: Final = File()
 
 
-def _key(step: Step) -> tuple[str, str, int, str]:
+def _key(step: Step) -> _Key:
     return step.line, step.account, step.at, step.name

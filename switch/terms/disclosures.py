@@ -4,7 +4,7 @@ A step is a journal record `disclosure` and, by the writer, a row that stays. Th
 the SHA-256 of what left: the seal by which the file is known again. Deliberately absent: the data.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
@@ -79,10 +79,6 @@ class Disclosures:
         self._outbox = outbox
         self._last: dict[str, Step] = {}
 
-    def __len__(self) -> int:
-        """Count the requests."""
-        return len(self._last)
-
     def find(self, id_: str) -> Step | None:
         """The last step of a request."""
         return self._last.get(id_)
@@ -107,18 +103,38 @@ class Disclosures:
     def restore(self, records: Iterable[Record]) -> None:
         """Take steps back, in any order and more than once."""
         for record in records:
-            if record.get("k") != KIND:
-                continue
-            try:
-                step = Step.of(record)
-            except (KeyError, TypeError, ValueError) as error:
-                self._outbox.note("disclosure.unreadable", id=record.get("id"), reason=repr(error))
-                continue
-            known = self._last.get(step.request.id)
-            if known is None or known.n < step.n:
-                self._last[step.request.id] = step
+            self._take(record)
+
+    def hear(self, records: Iterable[Record]) -> None:
+        """Take the steps that other nodes took; those that were news stay in this journal, too."""
+        for record in records:
+            if self._take(record):
+                self._outbox.journal.append(orjson.dumps(record))
+
+    def forget(self, before: int, held: Collection[str]) -> None:
+        """Let go of requests whose last step is older, but of lines that a legal hold names."""
+        self._last = {
+            id_: step
+            for id_, step in self._last.items()
+            if step.at >= before or step.request.line in held
+        }
 
     def records(self) -> Iterator[bytes]:
         """Restate the last step of each request, for the head of a new journal segment."""
         for step in self._last.values():
             yield orjson.dumps(step.record())
+
+    def _take(self, record: Record) -> bool:
+        """Keep a step that is later than what is known; whether it was."""
+        if record.get("k") != KIND:
+            return False
+        try:
+            step = Step.of(record)
+        except (KeyError, TypeError, ValueError) as error:
+            self._outbox.note("disclosure.unreadable", id=record.get("id"), reason=repr(error))
+            return False
+        known = self._last.get(step.request.id)
+        if known is not None and known.n >= step.n:
+            return False
+        self._last[step.request.id] = step
+        return True

@@ -124,6 +124,12 @@ class Ladders:
         for crossing in crossings:
             self._cross(crossing)
 
+    def hear(self, records: Iterable[Record]) -> None:
+        """Take the steps that other nodes took; those that were news stay in this journal, too."""
+        for record in records:
+            if record.get("k") == KIND and self._take(record):
+                self._outbox.journal.append(orjson.dumps(record))
+
     def records(self) -> Iterator[bytes]:
         """Restate the last step of each ladder, for the head of a new journal segment."""
         for step in self._last.values():
@@ -232,16 +238,19 @@ class Ladders:
             )
         return step
 
-    def _take(self, record: Record) -> None:
+    def _take(self, record: Record) -> bool:
+        """Keep a step that is later than what is known; whether it was."""
         try:
             step = Step.of(record)
         except (KeyError, TypeError, ValueError) as error:
             self._outbox.note("case.unreadable", case=record.get("case"), reason=repr(error))
-            return
+            return False
         key = step.ladder.line, step.ladder.cycle
         known = self._last.get(key)
-        if known is None or known.n < step.n:
-            self._last[key] = step
+        if known is not None and known.n >= step.n:
+            return False
+        self._last[key] = step
+        return True
 
     def _forget_before(self, line: str, cycle: int) -> None:
         """Ladders of earlier cycles that made no case, or whose case is closed, stay in the rows."""

@@ -1,10 +1,13 @@
 """[acceptable_use]: how closely calls are watched for forbidden uses (terms 3(b)), and what follows;
 [contract]: the clocks and effects of suspensions and terminations."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from datetime import date
+from decimal import Decimal
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, field_validator
 
 from policy.acceptable_use.detectors import DETECTORS, Detector
 from policy.acceptable_use.watch import HOLD_DAYS
@@ -63,14 +66,50 @@ class AcceptableUseSettings(Section):
         return replace(detector, features=features)
 
 
+class Rate(Section):
+    """The ECB's refinancing rate, in percent, on a 1 January or a 1 July."""
+
+    since: date
+    percent: Decimal = Field(ge=0, le=100)
+
+    @field_validator("since")
+    @classmethod
+    def _begins_a_half_year(cls, day: date) -> date:
+        if (day.month, day.day) not in {(1, 1), (7, 1)}:
+            raise ValueError(f"{day} begins no half-year: 1 January or 1 July")
+        return day
+
+
+# The main refinancing rate as the ECB publishes it among its key interest rates.
+ECB: Final[Mapping[date, Decimal]] = {
+    date(2023, 1, 1): Decimal("2.50"),
+    date(2023, 7, 1): Decimal("4.00"),
+    date(2024, 1, 1): Decimal("4.50"),
+    date(2024, 7, 1): Decimal("4.25"),
+    date(2025, 1, 1): Decimal("3.15"),
+    date(2025, 7, 1): Decimal("2.15"),
+    date(2026, 1, 1): Decimal("2.15"),
+}
+
+
 class ContractSettings(Section):
     """[contract]: what the terms leave to the operator.
 
     `release_live_calls`: states that end a line's live calls at once, emergency calls excepted; in the
     others they go on to their end. `quarantine_days`: how long a number rests between two holders (the
     law asks for 45). `cure_within_days`: the time to cure a breach, when a notice names no day.
+    `tell_outage_after_minutes`: how long a line is out of reach until its customer is told, once a day at
+    most; 0 = nobody is told. `refinancing`: the ECB's rates for late interest (4(e)) of half-years that
+    aren't known here (`ECB`), or are corrected.
     """
 
     release_live_calls: frozenset[Releasing] = frozenset({"stolen", "terminated"})
     quarantine_days: int = Field(default=45, ge=45)
     cure_within_days: int = Field(default=15, ge=1)
+    tell_outage_after_minutes: int = Field(default=30, ge=0)
+    refinancing: tuple[Rate, ...] = ()
+
+    @property
+    def rates(self) -> Mapping[date, Decimal]:
+        """The ECB's rates in percent, by the first day of their half-year."""
+        return {**ECB, **{rate.since: rate.percent for rate in self.refinancing}}

@@ -6,8 +6,9 @@ second; "60/60" each begun minute. A call of nothing costs nothing. Tariffs are 
 of numbers; a class without one is a question to a person, never free by accident.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from typing import Self
 
@@ -66,17 +67,27 @@ class Bill:
     euros: Decimal | None = Decimal(0)
 
 
-Tariffs = Mapping[NumberClass, Tariff]
+Tariffs = Mapping[NumberClass, Mapping[date, Tariff]]
+"""By class, and by the day from which each holds; `date.min`: from the beginning."""
+
+
+def tariff_on(
+    tariffs: Tariffs, number_class: NumberClass, day: date, is_told: Callable[[date], bool]
+) -> Tariff | None:
+    """The tariff of a class on a day: the latest that has begun, of those that the customer was told of;
+    None if there is none."""
+    dated = tariffs.get(number_class, {})
+    begun = [since for since in dated if since <= day and (since == date.min or is_told(since))]
+    return dated[max(begun)] if begun else None
 
 
 def add_to(
-    bills: dict[NumberClass, Bill], tariffs: Tariffs, number_class: NumberClass, ms: int
+    bills: dict[NumberClass, Bill], number_class: NumberClass, ms: int, tariff: Tariff | None
 ) -> None:
     """Add a call of `ms` to the bill of its class."""
     bill = bills.setdefault(number_class, Bill())
     bill.calls += 1
     bill.ms += ms
-    tariff = tariffs.get(number_class)
     if tariff is None:
         bill.euros = None
         return

@@ -1,5 +1,6 @@
 """[usage]: the fair-use threshold of terms 3(a) and what counts towards it; [[tariff]]: its other plan."""
 
+from datetime import date
 from decimal import Decimal
 from typing import Annotated, Literal
 
@@ -41,9 +42,11 @@ def _pulse(text: str) -> str:
 
 class TariffSettings(Section):
     """What the per-minute plan bills for one class of numbers, before VAT: pulse "60/1" = the first 60
-    seconds whole, then each begun second."""
+    seconds whole, then each begun second. `since`: the first day of a later price list; it holds for
+    who was told of that day in time (`vigie account announce`) or came to it."""
 
     number_class: NumberClass = Field(alias="class")
+    since: date | None = None
     pulse: Annotated[str, AfterValidator(_pulse)] = "60/1"
     euros_per_minute: Decimal = Field(ge=0)
     euros_per_call: Decimal = Field(default=Decimal(0), ge=0)

@@ -3,6 +3,7 @@
 import orjson
 import pytest
 
+from switch.call.journal import live_records
 from tests.flows.actors import Actor, Talk, World, established, hang_up, sdp
 
 
@@ -55,6 +56,31 @@ def test_hold_after_the_restart(world: World) -> None:
     caller.ack()
     hang_up(callee, caller)
     world.assert_idle()
+
+
+T38 = sdp("101", 9).replace(b"m=audio 40000 RTP/AVP 8 0 101", b"m=image 40002 udptl t38")
+
+
+@pytest.mark.parametrize("is_over", [False, True], ids=["in the fax", "after the fax"])
+@pytest.mark.parametrize("is_restated", [False, True], ids=["as it came", "from a checkpoint"])
+def test_a_fax_is_one_over_the_restart(world: World, *, is_over: bool, is_restated: bool) -> None:
+    a, b = world.phone("101"), world.phone("102")
+    caller, callee = established(a, b, "102")
+    bodies = [T38, sdp("101", 10)] if is_over else [T38]
+    for body in bodies:
+        caller.reinvite(body=body)
+        b.reply(callee.expect("INVITE"), 200, body=body)
+        callee.expect("ACK")
+        caller.expect(200)
+        caller.ack()
+    if is_restated:
+        live = list(live_records(world.exchange.calls.values()))
+        world.journal = [each for each in world.journal if b'"k":"call"' not in each]
+        world.journal = [each for each in world.journal if b'"k":"leg"' not in each] + live
+    world = world.restarted()
+    hang_up(caller, callee)
+    (cdr,) = world.cdrs
+    assert cdr["feature"] == "fax"
 
 
 def test_an_unacknowledged_200_is_repeated(world: World) -> None:

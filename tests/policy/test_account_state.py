@@ -28,10 +28,11 @@ def _reason(state: LineState, number_class: NumberClass) -> str:
 @pytest.mark.parametrize("number_class", NumberClass)
 def test_each_state_bars_what_its_clause_says(number_class: NumberClass) -> None:
     barred = number_class not in NEVER_BARRED
+    costs = barred and number_class is not NumberClass.SPECIAL_FREE
     assert _reason(LineState.ACTIVE, number_class) == ""
-    assert _reason(LineState.SUSPENDED, number_class) == ("suspended" if barred else "")
+    assert _reason(LineState.SUSPENDED, number_class) == ("suspended" if costs else "")
     assert _reason(LineState.PENDING, number_class) == ("not_activated" if barred else "")
-    assert _reason(LineState.UNPAID, number_class) == ("unpaid" if barred else "")
+    assert _reason(LineState.UNPAID, number_class) == ("unpaid" if costs else "")
     fraud = "fraud_hold" if number_class in FRAUD_BARS else ""
     assert _reason(LineState.FRAUD_HOLD, number_class) == fraud
     assert _reason(LineState.TERMINATED, number_class) == "terminated"

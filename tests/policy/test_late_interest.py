@@ -27,8 +27,14 @@ def test_days_over_365_at_the_rate_of_their_half_year(due: date, paid: date, exp
 
 
 def test_forty_euros_once_and_only_when_late() -> None:
-    assert claim(Decimal(1000), date(2026, 3, 1), date(2026, 3, 31), RATES) == Decimal("49.99")
-    assert claim(Decimal(1000), date(2026, 3, 1), date(2026, 3, 1), RATES) == 0
+    assert claim(Decimal(1000), date(2026, 3, 1), date(2026, 3, 31), RATES) == (
+        Decimal("9.99"),
+        Decimal(40),
+    )
+    assert claim(Decimal(1000), date(2026, 3, 1), date(2026, 3, 1), RATES) == (
+        Decimal(0),
+        Decimal(0),
+    )
 
 
 def test_a_rate_that_is_missing_is_named() -> None:

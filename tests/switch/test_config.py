@@ -304,6 +304,12 @@ def lines_of(path: Path, text: str) -> list[int]:
         ('realm = "vigie"', "t1_s = 99", "sip.t1_s", "less than or equal to 5"),
         ('realm = "vigie"', "max_expires_s = 60", "sip", "min_expires_s <= default_expires_s"),
         ('realm = "vigie"', 'tls_key = "x"', "sip", "go together"),
+        (
+            'udp = ["127.0.0.1:5060"]',
+            'udp = ["0.0.0.0:5060"]',
+            "sip",
+            "listening on 0.0.0.0 needs public_address",
+        ),
         ('udp = ["127.0.0.1:5060"]', 'udp = ["localhost:5060"]', "sip.udp[0]", "localhost"),
         ("workers = 2", "workers = 1", "media", "reserved_workers is less than workers"),
         ('id = "103"', 'id = "102"', "line[2].id", "102 stands twice"),
@@ -426,3 +432,24 @@ def test_toml_that_cannot_be_read_is_an_error_with_its_line(tmp_path: Path) -> N
 def test_the_samples_are_plain_toml() -> None:
     for path in CONFIGS.rglob("*.toml"):
         assert tomllib.loads(path.read_text())["schema_version"] == 1
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("siret", "73282932000075", "its check digit is wrong"),
+        ("vat", "FR45732829320", "its key is wrong"),
+    ],
+)
+def test_a_company_number_that_nobody_has_is_named(
+    tmp_path: Path, key: str, value: str, said: str
+) -> None:
+    text = (DEMO / "vigie.toml").read_text().replace("../../dialplans", str(ROOT / "dialplans"))
+    path = tmp_path / "vigie.toml"
+    path.write_text(text.replace('id = "demo"\n', f'id = "demo"\n{key} = "{value}"\n', 1))
+    (tmp_path / "networks.csv").write_bytes((DEMO / "networks.csv").read_bytes())
+    with pytest.raises(ConfigError) as refused:
+        config.load(tmp_path)
+    assert said in str(refused.value)
+    number = 1 + path.read_text().splitlines().index(f'{key} = "{value}"')
+    assert f"vigie.toml:{number}" in str(refused.value)

@@ -150,6 +150,27 @@ def test_a_device_that_is_killed_is_an_outage(house: Rig) -> None:
     os.kill(known, signal.SIGKILL)
     until(lambda: any(e["kind"] == "outage" for e in shown(house)["story"][-3:]), 10.0, "outage")
     until(lambda: is_settled(house), 30.0, "started again", every_s=0.1)
+    outage = until(
+        lambda: _ended(house.ask("outage.list", line="109")), 3.0, "its end", every_s=0.1
+    )
+    assert (outage["cause"], outage["account"], outage["reason"]) == ("will", "demo", "")
+    assert 0 < outage["until"] - outage["since"] < 60_000
+    why = ("--reason", "power", "--because", "the plug", "--json")
+    done = house.run("outage", "explain", outage["id"], *why)
+    assert done.returncode == 0, done.stderr
+    said = _ended(house.ask("outage.list", line="109"))
+    assert said is not None
+    assert (said["reason"], said["because"], said["until"]) == (
+        "power",
+        "the plug",
+        outage["until"],
+    )
+    assert house.run("outage", "explain", "nothing", "--reason", "power").returncode == 1
+    assert house.run("outage", "explain", outage["id"], "--reason", "weather").returncode == 2
+
+
+def _ended(outages: list[dict[str, Any]]) -> dict[str, Any] | None:
+    return next((each for each in outages if each["until"] is not None), None)
 
 
 def test_it_outlives_a_killed_switch_and_its_broker_does_not(house: Rig) -> None:

@@ -1,5 +1,6 @@
 """A desk at which contracts are changed, on a day of choice and without a database."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -16,6 +17,7 @@ from switch.app import build_exchange
 from switch.call.exchange import NoAnnouncer
 from switch.clock import boottime
 from switch.console.accounts import Accounts
+from switch.console.announcing import Announcing
 from switch.console.commands import CommandRefused
 from switch.console.contract import Contract
 from switch.console.contract_acts import Acts
@@ -38,6 +40,9 @@ class Rows:
     async def steps(self, line: str | None = None) -> list[dict[str, Any]]:
         raise NotImplementedError
 
+    async def last_mail(self, account: str) -> dict[str, Any] | None:
+        return None
+
 
 class Desk:
     """The contract's use cases on a day of choice."""
@@ -58,7 +63,8 @@ class Desk:
         self.contract = Contract(
             self.exchange, acts, Rows(), lambda line, why: self.asked.append((line, why))
         )
-        self.accounts = Accounts(self.exchange, acts, self.contract)
+        self.accounts = Accounts(self.exchange, acts, self.contract, Rows())
+        self.announcing = Announcing(self.exchange, acts)
 
     def go_to(self, day: date) -> None:
         """Noon of a day; what is due by then happens."""
@@ -96,6 +102,11 @@ class Desk:
         assert len(self.notices) == owed
         assert len(self.exchange.outbox.journal) == journal
         return f"{refusal.value.slug}: {refusal.value.message}"
+
+    def account(self) -> dict[str, Any]:
+        shown = asyncio.run(self.accounts.show({"account": "demo"}))
+        assert isinstance(shown, dict)
+        return shown
 
     def state(self, line: str = "101") -> LineState:
         return self.exchange.facts.lines[line].state

@@ -1,7 +1,9 @@
 """What the per-minute plan makes of a line's calls: by class, to the cent, and of what it may be asked."""
 
 import asyncio
+from collections.abc import Collection
 from dataclasses import replace
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -14,12 +16,12 @@ from switch.call.exchange import NoAnnouncer
 from switch.console.bills import Bills
 from switch.console.commands import CommandRefused
 from switch.usage.cdr import Cdr
-from switch.usage.rating import Pulse, Tariff
+from switch.usage.rating import Pulse, Tariff, tariff_on
 from tests.switch.console.contract_desk import DEMO
 
 TARIFFS = {
-    NumberClass.NATIONAL: Tariff(Pulse.parse("60/60"), Decimal("0.02")),
-    NumberClass.MOBILE: Tariff(Pulse.parse("60/1"), Decimal("0.12"), Decimal("0.10")),
+    NumberClass.NATIONAL: {date.min: Tariff(Pulse.parse("60/60"), Decimal("0.02"))},
+    NumberClass.MOBILE: {date.min: Tariff(Pulse.parse("60/1"), Decimal("0.12"), Decimal("0.10"))},
 }
 
 
@@ -48,12 +50,14 @@ class Rows:
         return CALLS
 
 
-def rate(state: LineState = LineState.ACTIVE, **args: Any) -> dict[str, Any]:
+def rate(
+    state: LineState = LineState.ACTIVE, told: Collection[date] = (), **args: Any
+) -> dict[str, Any]:
     exchange = build_exchange(config.load(DEMO), {}, NoAnnouncer(), {}, b"a key of 16 bytes")
     line = exchange.facts.lines["101"]
     line = replace(line, policy=replace(line.policy, state=state))
     exchange.facts = replace(exchange.facts, lines={**exchange.facts.lines, "101": line})
-    bills = Bills(exchange, Rows(), lambda: TARIFFS)
+    bills = Bills(exchange, Rows(), lambda: TARIFFS, lambda account: told)
     found = asyncio.run(bills.rate({"line": "101", "since": 1, **args}))  # type: ignore[arg-type]
     assert isinstance(found, dict)
     return found
@@ -88,3 +92,26 @@ def test_a_class_without_a_tariff_is_named_and_not_free(monkeypatch: pytest.Monk
 def test_a_line_that_is_not_there() -> None:
     with pytest.raises(CommandRefused, match="no line 999"):
         rate(line="999")
+
+
+def test_a_new_price_holds_from_its_day_for_who_was_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    day, zone = date(2027, 3, 1), 3_600_000
+    new = Tariff(Pulse.parse("1/1"), Decimal("0.60"))
+    dated = {**TARIFFS[NumberClass.NATIONAL], day: new}
+    monkeypatch.setitem(globals(), "TARIFFS", {NumberClass.NATIONAL: dated})
+    midnight = round(datetime(2027, 3, 1, tzinfo=UTC).timestamp() * 1000) - zone  # in Paris
+    calls = [call("+33145678901", 60_000, answer=at) for at in (midnight - 1, midnight)]
+    monkeypatch.setitem(globals(), "CALLS", calls)
+    assert rate(told=[day])["euros"] == "0.62"
+    assert rate()["euros"] == "0.04", "nobody told the customer"
+    assert rate(told=[date(2027, 2, 1)])["euros"] == "0.04", "of another day"
+
+
+def test_who_came_to_a_price_has_it() -> None:
+    """The demo's account asked for its lines long after this price list."""
+    old, new = (Tariff(Pulse.parse("1/1"), Decimal(price)) for price in ("1", "2"))
+    tariffs = {NumberClass.NATIONAL: {date.min: old, date(2020, 1, 1): new}}
+    day = date(2027, 1, 1)
+    assert tariff_on(tariffs, NumberClass.NATIONAL, day, lambda since: True) is new
+    assert tariff_on(tariffs, NumberClass.NATIONAL, day, lambda since: False) is old
+    assert tariff_on(tariffs, NumberClass.MOBILE, day, lambda since: True) is None

@@ -28,7 +28,21 @@ def test_a_suspension_cites_its_ground_and_is_told(ground: str) -> None:
 
 
 def test_a_ground_that_the_terms_do_not_have_is_refused() -> None:
-    assert Desk().refused("suspend", ground="2(k)(z)").startswith("not_allowed: there is no change")
+    assert Desk().refused("suspend", ground="2(k)(z)") == (
+        "bad_args: --ground 2(k)(z): one of 2(i), 2(k)(a), 2(k)(b), 2(k)(c), 2(k)(d), 2(k)(e), 2(k)(f), "
+        "4(e), fraud_hold"
+    )
+
+
+@pytest.mark.parametrize("name", ["insolvency", "convenience", "activated", "stolen", "reinstated"])
+def test_a_suspension_is_nothing_else(name: str) -> None:
+    assert Desk().refused("suspend", ground=name).startswith(f"bad_args: --ground {name}")
+
+
+def test_a_person_may_hold_a_line_for_fraud_and_let_it_go() -> None:
+    desk = Desk()
+    assert desk.do("suspend", ground="fraud_hold")["state"] == "fraud_hold"
+    assert desk.do("resume")["state"] == "active"
 
 
 def test_arrears_need_a_warning_of_an_earlier_day() -> None:
@@ -97,7 +111,38 @@ def test_a_termination_is_withdrawn_before_its_day() -> None:
 def test_ways_that_take_effect_at_once() -> None:
     for way, clause in (("upstream_ended", "2(l)(ii)"), ("insolvency", "2(l)(iv)(3)")):
         assert Desk().do("terminate", way=way)["ground"] == clause
-    assert Desk().do("terminate")["ground"] == "2(l)"
+        assert Desk().do("terminate", way=way, now=True)["state"] == "terminated"
+        assert Desk().do("terminate", ground=clause)["ground"] == clause
+
+
+def test_without_a_way_a_line_ends_with_fifteen_days_notice() -> None:
+    desk = Desk(date(2026, 5, 11))
+    done = desk.do("terminate")
+    assert (done["state"], done["ends"]["way"]) == ("active", "convenience")
+    assert desk.notices[0]["clause"] == "2(l)(i)"
+    assert desk.notices[0]["fields"]["effective"] == "2026-05-26"
+    desk.go_to(date(2026, 5, 25))
+    assert desk.state() is LineState.ACTIVE
+    desk.go_to(date(2026, 5, 26))
+    assert desk.state() is LineState.TERMINATED
+
+
+@pytest.mark.parametrize("args", [{}, {"way": "convenience"}, {"way": "by_customer"}])
+def test_a_way_with_notice_takes_no_effect_at_once(args: dict[str, str]) -> None:
+    refusal = Desk().refused("terminate", now=True, **args)
+    assert "has its notice; at once are upstream_ended" in refusal
+
+
+def test_a_notice_is_not_put_off_by_a_later_one() -> None:
+    desk = Desk(date(2026, 5, 11))
+    desk.do("terminate", way="by_customer", asked_by="customer")
+    assert desk.refused("terminate") == (
+        "unchanged: line 101 ends on 2026-05-19 already (by_customer); withdraw that first"
+    )
+    desk = Desk(date(2026, 5, 11))
+    desk.do("terminate")
+    sooner = desk.do("terminate", way="by_customer", asked_by="customer")
+    assert sooner["ends"]["way"] == "by_customer"
 
 
 def test_an_uncured_breach_and_arrears() -> None:
@@ -161,7 +206,7 @@ def test_an_acceptance_stays_on_file() -> None:
     desk = Desk()
     desk.accept()
     desk.restart()
-    shown = desk.accounts.show({"account": "demo"})
+    shown = desk.account()
     assert isinstance(shown, dict)
     assert shown["terms"]["version"] == "2017-04-01"
     assert shown["terms"]["by"] == "M. Durand"
@@ -177,7 +222,7 @@ def test_an_acceptance_stays_on_file() -> None:
 
 def test_billing_starts_on_the_seventh_day_after_the_request() -> None:
     desk = Desk()
-    shown = desk.accounts.show({"account": "demo"})
+    shown = desk.account()
     assert isinstance(shown, dict)
     requested = date.fromisoformat(shown["activation_requested"])
     assert shown["billing_starts"] == (requested + timedelta(days=7)).isoformat()
@@ -284,6 +329,10 @@ def test_a_payment_that_the_customer_stops_ends_the_account() -> None:
 
 def test_what_may_not_end_in_bulk_is_listed() -> None:
     desk = Desk()
+    with pytest.raises(
+        CommandRefused, match=r"no line may be ended: for_arrears .* needs a warning"
+    ):
+        desk.accounts.terminate({"account": "demo", "way": "for_arrears", "by": "claire"})
     desk.do("warn", about="unpaid")
     desk.go_to(date(2026, 5, 12))
     listed = desk.accounts.terminate({"account": "demo", "way": "for_arrears", "by": "claire"})
@@ -325,14 +374,24 @@ def test_one_callee_is_protected_and_no_emergency_number() -> None:
 def test_stolen_hardware_is_replaced_and_the_line_is_what_it_was() -> None:
     desk = Desk()
     assert desk.do("stolen", asked_by="customer")["ground"] == "2(b)"
-    assert desk.do("resume")["state"] == "active"
+    done = desk.do("resume")
+    assert done["state"] == "active"
+    [warning] = done["warnings"]
+    assert "knows the line's password" in warning
     assert desk.asked == [("101", "new hardware")], "where does it stand?"
     desk.do("suspend", ground="2(k)(a)")
     desk.do("stolen")
     desk.restart()
     assert desk.do("resume") | {"since": 0} == {
-        "line": "101", "state": "suspended", "ground": "2(k)(a)", "since": 0,
+        "line": "101", "state": "suspended", "ground": "2(k)(a)", "since": 0, "warnings": [warning],
     }, "a theft is no way out of a suspension"  # fmt: skip
+
+
+def test_a_line_whose_secret_is_its_devices_is_not_warned_of_the_files() -> None:
+    desk = Desk()
+    desk.lives.keep_secret("101", {"MD5": "1" * 32}, {}, 5)
+    desk.do("stolen")
+    assert "warnings" not in desk.do("resume")
 
 
 def test_tampering_suspends_and_ends_by_a_person_only() -> None:

@@ -35,7 +35,7 @@ def line() -> Line:
 def test_the_newest_version_counts_and_none_is_dropped() -> None:
     locations = Locations()
     for each in (version(3), version(1), version(2)):
-        locations.take(each.record())
+        locations.keep(each)
     assert locations.current["101"].version == 3
     assert [each.version for each in locations.of("101")] == [1, 2, 3]
     restated = [orjson.loads(record) for record in locations.records()]
@@ -69,7 +69,7 @@ def test_no_order_of_records_changes_what_is_known(order: list[int]) -> None:
     ]
     locations = Locations()
     for place in order:
-        locations.take(told[place].record())
+        locations.keep(told[place])
     assert locations.current["101"].reminded == (0, 3)
     assert [each.state for each in locations.of("101")] == [
         LocationState.CONFIRMED,

@@ -58,6 +58,22 @@ async def up_down_and_up_again(engine: AsyncEngine) -> None:
     await engine.dispose()
 
 
+async def keeps_what_was_there(engine: AsyncEngine) -> None:
+    """A database of the version before has rows: they come up, and go down again."""
+    insert = "INSERT INTO line_state (line, state, at) VALUES ('101', 'suspended', 5)"
+    count = "SELECT count(*) FROM line_state WHERE line = '101' AND state = 'suspended'"
+    async with engine.begin() as connection:
+        await connection.run_sync(lambda c: command.upgrade(configured(c), "0002"))
+        await connection.exec_driver_sql(insert)
+    await migrate(engine)
+    async with engine.begin() as connection:
+        [written] = (await connection.exec_driver_sql("SELECT written FROM line_state")).scalars()
+        assert written == 0
+        await connection.run_sync(lambda c: command.downgrade(configured(c), "0002"))
+        assert (await connection.exec_driver_sql(count)).scalar_one() == 1
+    await engine.dispose()
+
+
 def run(work: Coroutine[Any, Any, None]) -> None:
     asyncio.run(work)
 
@@ -68,6 +84,14 @@ def test_up_down_and_up_on_sqlite(tmp_path: Path) -> None:
 
 def test_up_down_and_up_on_postgresql(postgresql: Server) -> None:
     run(up_down_and_up_again(open_for_writing(postgresql.url("migrations"))))
+
+
+def test_rows_outlive_the_migrations_on_sqlite(tmp_path: Path) -> None:
+    run(keeps_what_was_there(open_for_writing(sqlite_url(tmp_path / "vigie.db"))))
+
+
+def test_rows_outlive_the_migrations_on_postgresql(postgresql: Server) -> None:
+    run(keeps_what_was_there(open_for_writing(postgresql.url("rows"))))
 
 
 def test_two_nodes_that_start_at_once_migrate_once(postgresql: Server) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from switch.facts.feed import Answer, Feed, answer_record
 from switch.facts.locations import Locations
-from switch.facts.registered import Address, Registered, Source
+from switch.facts.registered import Address, Registered, Source, registered_of
 from switch.store.database import sqlite_url
 from switch.store.read import Reader
 from switch.store.read_feed import feed
@@ -85,7 +85,7 @@ def test_both_come_back(url: str) -> None:
     locations, known = Locations(), Feed()
     for record in recalled.lives:
         if record["k"] == "location":
-            locations.take(record)
+            locations.keep(registered_of(record))
         else:
             known.take(record)
     assert [each.reminded for each in locations.of("101")] == [(0,), ()]

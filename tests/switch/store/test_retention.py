@@ -45,6 +45,27 @@ def step(line: str, at: int, name: str, to: str) -> dict[str, Any]:
     return {"k": "contract", **words, **row}
 
 
+def asking(name: str, n: int, at: int, line: str = "101") -> dict[str, Any]:
+    """The `n`th step of a request to disclose."""
+    words = dict.fromkeys(("did", "by", "because", "seal", "reference", "asked_by", "stage"), "")
+    row = {
+        "id": name,
+        "n": n,
+        "at": at,
+        "line": line,
+        "since": 0,
+        "until": 1,
+        "ground": "authority",
+    }
+    return {"k": "disclosure", **words, **row, "classes": ["traffic"], "approved_by": []}
+
+
+def outage(name: str, changed_at: int, line: str = "101") -> dict[str, Any]:
+    row = {"id": name, "line": line, "account": "demo", "since": 1, "until": changed_at}
+    return {"k": "outage", **row, "cause": "will", "reason": "", "by": "", "because": "", "told_at": None,
+            "changed_at": changed_at}  # fmt: skip
+
+
 def purge(store: Any, settings: RetentionSettings | None = None) -> Any:
     rules = settings or RetentionSettings()
     alarm = lambda name, fields: store.alarms.append((name, fields))  # noqa: E731
@@ -63,7 +84,7 @@ def test_each_class_has_its_time(open_store: OpenStore, call_record: Any) -> Non
             )  # fmt: skip
             await store.writer.settle()
             assert await purge(store) == {
-                "traffic": 1, "emergency": 1, "notices": 2, "identity": 0,
+                "traffic": 1, "emergency": 1, "notices": 2, "identity": 0, "disclosures": 0,
             }  # fmt: skip
             assert [cdr.call_id for cdr in await store.reader.cdrs()] == ["c2"]
             assert [entry["call_id"] for entry in await store.audit.log()] == ["e2"]
@@ -88,14 +109,45 @@ def test_a_contract_goes_five_years_after_its_end(open_store: OpenStore) -> None
             await store.writer.settle()
             hold = Hold(line="103", reason="a lawsuit")
             rules = RetentionSettings(holds=(hold,))
-            forgotten: list[str] = []
-            retention = Retention(
-                store.journal, store.writer, lambda: rules, forget=forgotten.extend
-            )
+            told: list[Any] = []
+            forget = lambda cutoffs, held: told.append((cutoffs["identity"], held))  # noqa: E731
+            retention = Retention(store.journal, store.writer, lambda: rules, forget=forget)
             assert (await retention.purge(NOW_S))["identity"] == 2
-            assert forgotten == ["101"]
+            assert told == [(NOW - 1_826 * DAY_MS, {"103"})]
             left = await ContractReader(store.reader).steps()
             assert {row["line"] for row in left} == {"102", "103", "104"}
+
+    asyncio.run(run())
+
+
+def test_the_log_of_disclosures_goes_when_its_last_step_is_old(open_store: OpenStore) -> None:
+    """Also that of a request which was never decided; not that of a line on hold."""
+    ancient, late = NOW - 1_830 * DAY_MS, NOW - 1_800 * DAY_MS
+
+    async def run() -> None:
+        async with open_store() as store:
+            store.put(asking("over", 1, ancient - 1), asking("over", 2, ancient))
+            store.put(asking("lately", 1, ancient), asking("lately", 2, late))
+            store.put(asking("held", 1, ancient, "103"))
+            await store.writer.settle()
+            rules = RetentionSettings(holds=(Hold(line="103", reason="a lawsuit"),))
+            assert (await purge(store, rules))["disclosures"] == 2
+            left = await ContractReader(store.reader).disclosures()
+            assert sorted((row["id"], row["n"]) for row in left) == [
+                ("held", 1), ("lately", 1), ("lately", 2),
+            ]  # fmt: skip
+            short = RetentionSettings(disclosures=(Period(since=date(2024, 1, 1), days=30),))
+            assert (await purge(store, short))["disclosures"] == 3
+
+    asyncio.run(run())
+
+
+def test_outages_go_with_the_traffic(open_store: OpenStore) -> None:
+    async def run() -> None:
+        async with open_store() as store:
+            store.put(outage("o1", NOW - 366 * DAY_MS), outage("o2", NOW - 364 * DAY_MS))
+            await store.writer.settle()
+            assert (await purge(store))["traffic"] == 1
 
     asyncio.run(run())
 
@@ -115,10 +167,12 @@ def test_a_legal_hold_keeps_all_of_its_line(open_store: OpenStore, call_record: 
                 "emergency": 1,
                 "notices": 1,
                 "identity": 0,
+                "disclosures": 0,
             }
             assert [cdr.call_id for cdr in await store.reader.cdrs()] == ["c1"]
             assert [entry["call_id"] for entry in await store.audit.log()] == ["e1"]
-            assert await purge(store) == {"traffic": 1, "emergency": 1, "notices": 1, "identity": 0}
+            after = {"traffic": 1, "emergency": 1, "notices": 1, "identity": 0, "disclosures": 0}
+            assert await purge(store) == after
 
     asyncio.run(run())
 
@@ -194,11 +248,15 @@ def test_postgresql_purges_alike_and_refuses_other_changes(
         task = asyncio.create_task(writer.run())
         try:
             async with asyncio.timeout(30):
-                for record in (attempt("e1", old), attempt("e2", NOW)):
+                ancient = NOW - 1_830 * DAY_MS
+                for record in (attempt("e1", old), attempt("e2", NOW), asking("d1", 1, ancient)):
                     writer.submit(record)
                 await writer.settle()
                 gone = await Retention(journal, writer, RetentionSettings).purge(NOW_S)
-                assert gone == {"traffic": 0, "emergency": 1, "notices": 0, "identity": 0}
+                assert {name for name, count in gone.items() if count} == {
+                    "emergency",
+                    "disclosures",
+                }
                 found = await AuditReader(reader).verify()
                 assert (found.rows, found.purged, found.broken_at) == (3, 1, None)
                 for statement in ("UPDATE audit SET at = 0", "DELETE FROM audit"):
