@@ -166,8 +166,7 @@ class Configuration:
         entries = [entry.id for entry in self.settings.lines]
         if line not in entries:
             return {}
-        position = entries.index(line)
-        at = self.document.lines_in(("line", position))
+        at = self.document.lines_in(("line", entries.index(line)))
         return {
             name: f"{self.path.name}:{at[name]}" if name in at else "default"
             for name in LineSettings.model_fields
