@@ -162,14 +162,14 @@ class Configuration:
         return Timings(t1=sip.t1_s, t2=sip.t2_s, t4=sip.t4_s)
 
     def origins(self, line: str) -> dict[str, str]:
-        """Where each value of a line is written: "file:line" by key."""
+        """Where each value of a line is written: "file:line" by key, or "default"."""
         entries = [entry.id for entry in self.settings.lines]
         if line not in entries:
             return {}
-        position = entries.index(line)
+        at = self.document.lines_in(("line", entries.index(line)))
         return {
-            key: f"{self.path.name}:{self.document.line_of(('line', position, key))}"
-            for key in LineSettings.model_fields
+            name: f"{self.path.name}:{at[name]}" if name in at else "default"
+            for name in LineSettings.model_fields
         }
 
     def snapshot(self, overrides: Mapping[str, LineLife]) -> Snapshot:

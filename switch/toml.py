@@ -65,6 +65,14 @@ class Document:
                 return line
         return 1
 
+    def lines_in(self, table: Key) -> dict[str | int, int]:
+        """The lines of what a table spells out, by its own keys: [line.caps.premium] is `caps`."""
+        depth, found = len(table), dict[str | int, int]()
+        for key, line in self.lines.items():
+            if len(key) > depth and key[:depth] == table:
+                found.setdefault(key[depth], line)
+        return found
+
     def problem(self, key: Key, message: str) -> Problem:
         """What is wrong with a key, at its line."""
         return Problem(self.path, self.line_of(key), key_text(key), message)

@@ -178,13 +178,14 @@ def _check_body(invite: Request) -> None:
 
 
 def _check_load(exchange: Exchange, trunk: Trunk | None, decision: Decision) -> None:
-    """Limits of the switch, which no emergency call and no PSAP's call-back meets."""
-    if decision.number_class in EMERGENCY or decision.exempt_reason == callback.EXEMPT:
-        return
-    if exchange.is_draining:
-        raise Refused(503 if trunk else ENDINGS["draining"].status, "draining")
-    if len(exchange.calls) >= exchange.settings.max_calls:
+    """The limit of the switch: beyond it calls leave no record, which would be work, too."""
+    if len(exchange.calls) >= exchange.settings.max_calls and not _is_for_help(decision):
         raise Refused(503 if trunk else ENDINGS["overload"].status, "overload")
+
+
+def _is_for_help(decision: Decision) -> bool:
+    """Whether it is an emergency call or a PSAP's call-back, which no load and no drain refuses."""
+    return decision.number_class in EMERGENCY or decision.exempt_reason == callback.EXEMPT
 
 
 def is_unlimited(decision: Decision) -> bool:
@@ -192,18 +193,18 @@ def is_unlimited(decision: Decision) -> bool:
     return decision.exempt_reason in _WITHOUT_LIMITS or decision.number_class in EMERGENCY
 
 
-def _check_channels(
-    exchange: Exchange, line: str | None, trunk: Trunk | None, decision: Decision
-) -> None:
-    """Limits of the line and the carrier, for calls that help does not hang on."""
+def _no_room(exchange: Exchange, line: str | None, trunk: Trunk | None, decision: Decision) -> str:
+    """Why there is no room for one more call of the line or the carrier; "" if there is."""
+    if exchange.is_draining and not _is_for_help(decision):
+        return "draining"
     # A refused emergency call is audited as what it is, not as one call too many.
     if is_unlimited(decision):
-        return
+        return ""
     if trunk is not None and not trunk.has_channel:
-        raise Refused(503, "limit")
+        return "limit"
     known = exchange.facts.lines.get(line or "")
-    if known is not None and exchange.live_by_line.get(known.id, 0) >= known.channels:
-        raise Refused(ENDINGS["limit"].status, "limit")
+    is_full = known is not None and exchange.live_by_line.get(known.id, 0) >= known.channels
+    return "limit" if is_full else ""
 
 
 def _open(
@@ -229,7 +230,7 @@ def _open(
     decision = decide(request, facts, exchange.rules)
     hops = hops_left(exchange, invite, line, decision.number_class in EMERGENCY)
     _check_load(exchange, trunk, decision)
-    _check_channels(exchange, line, trunk, decision)
+    full = _no_room(exchange, line, trunk, decision)
     identity = asserted or Caller(
         shown_number(exchange.facts, decision, line, invite),
         "",
@@ -243,6 +244,9 @@ def _open(
     call.max_forwards = hops
     call.crossed = _crossed(call, invite, marks)
     call.opened()
+    if full:
+        call.refuse(503 if trunk else ENDINGS[full].status, full, [], now)
+        return
     brief = leg.agree_on_timer()
     if brief is not None and not call.is_emergency:  # which then lives without a session timer
         call.refuse(422, "bad_request", [("Min-SE", str(brief.min_se))], now)

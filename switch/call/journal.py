@@ -192,6 +192,10 @@ def _call(call: "Call", state: str, branches: list[dict[str, Any]]) -> bytes:
             "facts": audit.facts(call) if decision.audit else None,
             "record": (record.dst_raw, record.sip_call_id, record.caller_trunk, record.override),
             "forwarded_by": record.forwarded_by,
+            "attempts": [
+                (tried.trunk, tried.contact, tried.status, tried.ms, profile)
+                for _, tried, profile in record.attempts
+            ],
             "fax": record.is_fax,
             "metered": [
                 (

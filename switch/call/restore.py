@@ -40,6 +40,7 @@ from switch.routing.target import Target, TargetKind
 from switch.sip.build import make_response
 from switch.sip.flow import Flow
 from switch.sip.message import Request
+from switch.usage.cdr import CdrAttempt
 
 PROBE_WITHIN_S = 30.0  # all dialogs are asked once within this time, so that phones aren't flooded
 JUST_ENDED_MS = 32_000  # a BYE may be repeated for 64*T1; older ends were heard
@@ -224,6 +225,9 @@ def _restore_call(exchange: Exchange, state: Record, now: float) -> Call:
         record.answer = state["answer"] + shift
         record.offset_ms = state["wall"] - round(record.start * 1000)
         record.forwarded_by = state.get("forwarded_by")
+    record.attempts = [
+        (None, CdrAttempt(*tried), profile) for *tried, profile in state.get("attempts", ())
+    ]
     record.legs = [MeteredLeg(*metered) for metered in state["metered"]]
     identity = Caller(state["identity"][0], "", state["identity"][1])
     call = Call(state["id"], exchange, request, decision, identity, record)

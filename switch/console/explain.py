@@ -41,8 +41,8 @@ def call(
     if at is not None:
         try:
             moment = utc_ms(at)
-        except ValueError:
-            desk.refuse("bad_args", f"--at {at}: neither UTC milliseconds nor ISO 8601")
+        except ValueError as error:
+            desk.refuse("bad_args", f"--at {error}")
     answer = desk.ask_object("explain.call", line=line, dial=dial, source_ip=source_ip, at=moment)
     if as_json:
         show.json(answer)
@@ -51,10 +51,14 @@ def call(
 
 
 def utc_ms(text: str) -> int:
-    """UTC milliseconds from themselves or from ISO 8601 (without an offset: UTC). ValueError."""
+    """UTC milliseconds from themselves or from ISO 8601 (without an offset: UTC). A ValueError is for
+    who typed the text."""
     if text.isascii() and text.isdigit():
         return int(text)
-    moment = datetime.fromisoformat(text)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{text}: neither UTC milliseconds nor ISO 8601") from None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     return round(moment.timestamp() * 1000)

@@ -79,8 +79,8 @@ def declare(  # noqa: PLR0913, PLR0917 (each is an option of the command)
         desk.refuse("bad_args", "either --country or --clear")
     try:
         ends = utc_ms(until) if until is not None else None
-    except ValueError:
-        desk.refuse("bad_args", f"--until {until}: neither UTC milliseconds nor ISO 8601")
+    except ValueError as error:
+        desk.refuse("bad_args", f"--until {error}")
     item = desk.ask_object(
         "line.declare",
         line=line,

@@ -187,6 +187,7 @@ def test_a_full_line_still_reaches_support(world: World) -> None:
     limit_line(world, channels=1)
     a.call("102")
     a.call("103").fails(480)
+    assert (world.cdrs[0]["ending"], world.cdrs[0]["attempts"]) == ("limit", [])
     assert b.got == ["INVITE"]
     for number in ("+80044331345", "18"):
         a.call(number)

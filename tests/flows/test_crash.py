@@ -247,3 +247,23 @@ def _free_all(world: World, *actors: Actor) -> None:
                 elif method and method != "ACK":
                     actor.reply(message, 481)
         world.after(0.1)
+
+
+def test_who_was_tried_is_known_after_the_restart(world: World) -> None:
+    """Of an emergency call above all: CDR and audit name each carrier."""
+    a, c1, c2 = world.phone("101"), world.carrier(1), world.carrier(2)
+    caller = a.call("18")
+    c1.called().answer(503)
+    c1.expect("ACK")
+    callee = c2.called()
+    callee.answer(200, body=sdp("two"))
+    callee.expect("ACK")
+    caller.expect(200)
+    caller.ack()
+    world = world.restarted()
+    _answer_probes(world, caller, callee)
+    hang_up(caller, callee)
+    tried = [("carrier-1", 503), ("carrier-2", 200)]
+    assert [(each["trunk"], each["status"]) for each in world.cdrs[0]["attempts"]] == tried
+    (record,) = [orjson.loads(each) for each in world.journal if b'"k":"audit"' in each]
+    assert [(each["trunk"], each["status"]) for each in record["attempts"]] == tried

@@ -110,6 +110,7 @@ def test_draining_takes_no_new_call_but_an_emergency_call(world: World) -> None:
     world.exchange.is_draining = True
     assert 'text="draining"' in a.call("102").fails(480).get("Reason")
     c.call("+33199000101").fails(503)
+    assert [(cdr["line"], cdr["ending"]) for cdr in world.cdrs] == [("101", "draining")] * 2
     assert a.register().status == 200
     a.call("18")
     c.expect("INVITE")

@@ -228,6 +228,29 @@ def test_the_store_outlives_the_file(demo: Configuration) -> None:
     assert snapshot.lines["101"].state is LineState.SUSPENDED
 
 
+LINE_110 = """
+[[line]]
+id = "110"
+account = "demo"
+site = "paris-8"
+number = "+33199000110"
+password = "demo-110"
+[line.caps.premium]
+minutes_per_day = 1
+"""
+
+
+def test_where_a_value_of_a_line_comes_from(tmp_path: Path) -> None:
+    path = copied(tmp_path)
+    with (path / "vigie.toml").open("a") as file:
+        file.write(LINE_110)
+    origins = config.load(path).origins("110")
+    (caps,) = lines_of(path, "[line.caps.premium]")
+    assert origins["caps"] == f"vigie.toml:{caps}"
+    assert origins["number"] == f"vigie.toml:{caps - 2}"
+    assert origins["state"] == "default"
+
+
 def test_rooms_get_plain_values(tmp_path: Path) -> None:
     path = copied(
         tmp_path,

@@ -51,6 +51,11 @@ def test_utc_ms(text: str, ms: int) -> None:
     assert utc_ms(text) == ms
 
 
+def test_a_moment_that_is_none_is_told_to_people() -> None:
+    with pytest.raises(ValueError, match=r"^soon: neither UTC milliseconds nor ISO 8601$"):
+        utc_ms("soon")
+
+
 def test_a_result_of_another_kind_is_named() -> None:
     with pytest.raises(TypeError, match="expected a list"):
         show.rows({"line": "101"})
