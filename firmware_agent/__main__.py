@@ -16,7 +16,7 @@ from pathlib import Path
 from firmware_agent.agent.agent import CRASH
 from firmware_agent.device import Device, Ending, Options, forget
 from firmware_agent.files import DiskFiles
-from firmware_agent.fleet.fleet import FleetFile, fleet_of
+from firmware_agent.fleet.fleet import Fleet, FleetFile, fleet_of
 from firmware_agent.messages.claim import Factory
 from firmware_agent.messages.codec import MessageError, parse
 from firmware_agent.slots import Image, NothingBootableError, Slots
@@ -69,33 +69,47 @@ def _arguments(arguments: Sequence[str]) -> argparse.Namespace:
     fleet.add_argument("--file", type=Path, required=True, help="a `FleetFile`")
     fleet.add_argument("--share", default="0/1", help="play every n-th device: INDEX/N (0/1)")
     fleet.add_argument("--at-once", type=int, default=50, help="connections under way (50)")
+    fleet.add_argument("--hold", action="store_true", help="connect when stdin says so, by a line")
     fleet.add_argument("--every", type=float, default=1.0, help="seconds between counts (1)")
     return parser.parse_args(arguments)
 
 
 async def _play(options: argparse.Namespace) -> None:
-    """Play a fleet; counts as JSON lines, the first once all are connected."""
+    """Play a fleet: its events as JSON lines, "booted", "connected" once all are, then counts."""
     file = parse(FleetFile, options.file.read_bytes(), limit=2**30)
     index, of = (int(each) for each in options.share.split("/"))
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    gc.set_threshold(100_000, 50, 100)  # millions of objects that live as long as the fleet
+    gc.set_threshold(100_000, 50, 100)
     with fleet_of(file, (index, of)) as fleet:
         story = _Story()
         began = time.monotonic()
-        connecting = asyncio.create_task(fleet.connect(options.at_once))
-        await asyncio.wait(
-            [connecting, loop.create_task(stop.wait())], return_when="FIRST_COMPLETED"
-        )
-        pinging = asyncio.create_task(fleet.keep_alive())
-        story.say("connected", seconds=round(time.monotonic() - began, 3), **fleet.summary())
-        while not stop.is_set():
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), options.every)
+        fleet.boot()
+        story.say("booted", seconds=round(time.monotonic() - began, 3), **fleet.summary())
+        gc.freeze()  # millions of objects that live as long as the fleet
+        living = asyncio.create_task(_live(fleet, options, story))
+        await asyncio.wait([living, loop.create_task(stop.wait())], return_when="FIRST_COMPLETED")
+        if not living.cancel():
+            living.result()
+
+
+async def _live(fleet: Fleet, options: argparse.Namespace, story: _Story) -> None:
+    """From the first connection on; ends by cancellation."""
+    if options.hold:
+        word, loop = asyncio.Event(), asyncio.get_running_loop()
+        loop.add_reader(sys.stdin, word.set)
+        await word.wait()
+        loop.remove_reader(sys.stdin)
+    began = time.monotonic()
+    await fleet.connect(options.at_once)
+    story.say("connected", seconds=round(time.monotonic() - began, 3), **fleet.summary())
+    async with asyncio.TaskGroup() as group:
+        group.create_task(fleet.keep_alive())
+        while True:
+            await asyncio.sleep(options.every)
             story.say("counts", **fleet.summary())
-        pinging.cancel()
 
 
 def _manufacture(options: argparse.Namespace, factory: Factory) -> None:

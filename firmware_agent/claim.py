@@ -5,15 +5,13 @@ factory wrote in, and names our nonce. What was answered is kept as it came, and
 changed file is found out. Deliberately absent: MQTT, which is `mqtt` and `device`.
 """
 
-import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from cryptography import x509
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-from cryptography.x509.oid import NameOID
 
+from firmware_agent import certificate
+from firmware_agent.certificate import Certificate
 from firmware_agent.messages.claim import (
     ClaimRequest,
     ClaimResponse,
@@ -22,6 +20,7 @@ from firmware_agent.messages.claim import (
     Membership,
 )
 from firmware_agent.messages.codec import MessageError
+from firmware_agent.messages.desired import Command, Op
 from firmware_agent.messages.envelope import keys_of, open_signed, sign, unseal
 
 
@@ -39,7 +38,7 @@ class Member:
 
     membership: Membership
     password: str | None = field(repr=False)
-    certificate_sha256: str
+    certificate: Certificate
 
 
 def identity_key(factory: Factory) -> Ed25519PrivateKey:
@@ -55,16 +54,9 @@ def seal_key(factory: Factory) -> X25519PrivateKey:
 def request(factory: Factory, nonce: str) -> bytes:
     """The signed claim."""
     key = identity_key(factory)
-    subject = x509.Name(
-        [
-            x509.NameAttribute(NameOID.COMMON_NAME, factory.cid),
-            x509.NameAttribute(NameOID.SERIAL_NUMBER, factory.serial),
-        ]
-    )
-    csr = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, None)
+    csr = certificate.request(key, factory.cid, factory.serial)
     public = seal_key(factory).public_key().public_bytes_raw()
-    pem = csr.public_bytes(serialization.Encoding.PEM).decode()
-    return sign(ClaimRequest(factory.cid, factory.serial, factory.model, pem, public, nonce), key)
+    return sign(ClaimRequest(factory.cid, factory.serial, factory.model, csr, public, nonce), key)
 
 
 def accept(raw: bytes, factory: Factory, nonce: str | None = None) -> Member:
@@ -80,25 +72,27 @@ def accept(raw: bytes, factory: Factory, nonce: str | None = None) -> Member:
     membership = answer.membership
     if membership is None:
         raise MessageError("membership", "missing")
-    certificate = _certificate(membership, factory)
+    key, path = identity_key(factory), "membership.certificates[0]"
+    own = certificate.read(membership.certificates[0], key, membership.device, path)
     password = None
     if membership.broker_password_sealed is not None:
-        key, generation = seal_key(factory), membership.password_gen
-        sealed = membership.broker_password_sealed
-        password = unseal(sealed, key, membership.device, "mqtt", generation)
-    der = certificate.public_bytes(serialization.Encoding.DER)
-    return Member(membership, password, hashlib.sha256(der).hexdigest())
+        generation, sealed = membership.password_gen, membership.broker_password_sealed
+        password = unseal(sealed, seal_key(factory), membership.device, "mqtt", generation)
+    return Member(membership, password, own)
 
 
-def _certificate(membership: Membership, factory: Factory) -> x509.Certificate:
-    """Our certificate: of our key, in our name."""
-    try:
-        certificate = x509.load_pem_x509_certificate(membership.certificates[0].encode())
-    except ValueError as error:
-        raise MessageError("membership.certificates[0]", str(error)) from None
-    if certificate.public_key() != identity_key(factory).public_key():
-        raise MessageError("membership.certificates[0]", "it is of another key")
-    names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-    if [each.value for each in names] != [membership.device]:
-        raise MessageError("membership.certificates[0]", f"it is not of {membership.device}")
-    return certificate
+def renewed(raw: bytes, factory: Factory, member: Member) -> Member:
+    """The member with the certificate that the kept command `raw` brought, if that ends later. MessageError
+    for a command that isn't of the service, to this device, with a certificate of its key."""
+    device = member.membership.device
+    order = open_signed(Command, raw, keys_of(member.membership.service_keys)).document
+    if (order.device, order.op) != (device, Op.CERTIFICATE):
+        raise MessageError("op", f"no certificate for {device}")
+    pem = str(order.args.get("certificate"))
+    fresh = certificate.read(pem, identity_key(factory), device, "args.certificate")
+    if fresh.until <= member.certificate.until:
+        return member
+    chain = (fresh.pem, *member.membership.certificates[1:])
+    return replace(
+        member, membership=replace(member.membership, certificates=chain), certificate=fresh
+    )

@@ -2,6 +2,7 @@
 
     {"do": "call", "line": "109", "uri": "sip:18@vigie.example"}     {"do": "hang_up"}
     {"do": "move", "gateway_mac": "02:00:00:00:00:07", "dhcp_domain": "elsewhere.example"}
+    {"do": "open"}
 
 For tests and trials; nothing of it is reachable from a network. A line that is none of these is told in the
 log and passed over.
@@ -22,6 +23,8 @@ class Do(StrEnum):
     CALL = "call"
     HANG_UP = "hang_up"
     MOVE = "move"
+    OPEN = "open"
+    """The case: its contact tells."""
 
 
 @dataclass(frozen=True, slots=True)

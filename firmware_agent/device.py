@@ -20,6 +20,7 @@ from firmware_agent.agent.agent import CRASH, Identity
 from firmware_agent.agent.kept import STATE_FILE
 from firmware_agent.agent.signals import Place
 from firmware_agent.assembly import agent_of, header_of
+from firmware_agent.certificate import RENEWED
 from firmware_agent.claim import Member
 from firmware_agent.control import Do, Hand
 from firmware_agent.driver import Around, Driver, Phone, read_clocks
@@ -29,7 +30,7 @@ from firmware_agent.image import Header
 from firmware_agent.messages.claim import Factory
 from firmware_agent.messages.codec import MessageError
 from firmware_agent.messages.envelope import keys_of
-from firmware_agent.messages.reported import Network, Ota, Reported, Status
+from firmware_agent.messages.reported import Event, Network, Ota, Reported, Status
 from firmware_agent.messages.topics import Kind
 from firmware_agent.metadata import Metadata, PoolFetcher
 from firmware_agent.mqtt import Link
@@ -195,6 +196,8 @@ class Device:
                 self._moved = Network(hand.gateway_mac, hand.dhcp_domain)
                 moved = Place(network=self._moved)
                 self.driver.tell(lambda agent, at: agent.on_place(moved, at))
+            case Do.OPEN:
+                self.driver.tell(lambda agent, at: agent.tell(Event.TAMPER, at, what="case opened"))
             case _:
                 self.say("no_phone", reason=hand.do.value)
 
@@ -233,7 +236,9 @@ class Device:
             options.factory.model,
             keys_of(membership.service_keys),
             claim.seal_key(options.factory),
-            member.certificate_sha256,
+            member.certificate.sha256,
+            key=claim.identity_key(options.factory),
+            certificate=member.certificate,
         )
         chance = random.SystemRandom()
         agent = agent_of(identity, files, self.boot, options.reason, chance)
@@ -300,7 +305,7 @@ class Device:
 
 def forget(files: Files, state: Path) -> None:
     """What a wipe leaves: the factory's slots and keys, nothing of the service or the customer."""
-    for name in (MEMBERSHIP, STATE_FILE):
+    for name in (MEMBERSHIP, RENEWED, STATE_FILE):
         files.remove(name)
     for each in state.glob("desired-*"):
         files.remove(each.name)

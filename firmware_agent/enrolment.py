@@ -9,10 +9,12 @@ import secrets
 import ssl
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from cryptography.hazmat.primitives import serialization
 
 from firmware_agent import claim
+from firmware_agent.certificate import RENEWED
 from firmware_agent.claim import ClaimRefusedError, Member
 from firmware_agent.files import Files
 from firmware_agent.messages.claim import Factory, Membership
@@ -42,7 +44,7 @@ class Enrolment:
         """The membership; asks until it is answered."""
         kept = self._kept()
         if kept is not None:
-            return kept
+            return self._newest(kept)
         for pause in _pauses():
             try:
                 raw, member = await self._claim()
@@ -61,8 +63,14 @@ class Enrolment:
         """The broker of a member."""
         membership = member.membership
         url = self._url or membership.broker
-        tls = tls_context(membership, self._factory) if url.startswith("mqtts:") else None
-        return Broker(url, membership.device, member.password, tls)
+
+        def tls() -> ssl.SSLContext:
+            """With the certificate that is the newest by then."""
+            return tls_context(self._newest(member).membership, self._factory)
+
+        return Broker(
+            url, membership.device, member.password, tls if url.startswith("mqtts:") else None
+        )
 
     def _kept(self) -> Member | None:
         raw = self._files.read(MEMBERSHIP)
@@ -74,10 +82,22 @@ class Enrolment:
             self._say("membership_unreadable", reason=str(error))
             return None
 
+    def _newest(self, member: Member) -> Member:
+        """With the certificate of the last renewal; without it, if that can't be read, the claim's holds
+        or the broker says no."""
+        raw = self._files.read(RENEWED)
+        if raw is None:
+            return member
+        try:
+            return claim.renewed(raw, self._factory, member)
+        except MessageError as error:
+            self._say("certificate_unreadable", reason=str(error))
+            return member
+
     async def _claim(self) -> tuple[bytes, Member]:
         factory, tls = self._factory, None
         if factory.broker_ca is not None:
-            tls = ssl.create_default_context(cadata=factory.broker_ca)
+            tls = partial(ssl.create_default_context, cadata=factory.broker_ca)
         broker = Broker(self._url or factory.broker, factory.cid, factory.claim_secret, tls)
         nonce = secrets.token_hex(16)
         async with broker.client() as client:

@@ -6,7 +6,9 @@ Deliberately absent: directories, locks, and any file but the device's own.
 """
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import BinaryIO, Protocol
 
 
@@ -103,8 +105,8 @@ class DiskFiles:
 class MemoryFiles:
     """Files of a played device. What can share bytes does: an image written whole is not copied."""
 
-    def __init__(self) -> None:
-        self.content: dict[str, bytes | bytearray] = {}
+    def __init__(self, content: Mapping[str, bytes | bytearray] = MappingProxyType({})) -> None:
+        self.content = dict(content)
 
     def read(self, name: str, offset: int = 0, size: int = -1) -> bytes | None:
         """See `Files`."""

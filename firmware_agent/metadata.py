@@ -18,7 +18,7 @@ from tuf.ngclient.config import UpdaterConfig
 from tuf.ngclient.fetcher import FetcherInterface
 from tuf.ngclient.updater import Updater
 
-from firmware_agent.messages.codec import MessageError, encode_plain, parse
+from firmware_agent.messages.codec import MessageError, read
 from firmware_agent.messages.desired import FirmwareWanted
 from firmware_agent.messages.image import ImageCustom
 from firmware_agent.messages.reported import TufState
@@ -107,7 +107,7 @@ class Metadata:
 
 def _custom(raw: object, model: str) -> ImageCustom:
     try:
-        custom = parse(ImageCustom, encode_plain(raw), ignore_unknown=True)
+        custom = read(ImageCustom, raw, ignore_unknown=True)
     except MessageError as error:
         raise MetadataError("custom", f"custom.{error}", may_pass=False) from None
     if custom.model != model:

@@ -47,12 +47,13 @@ class LinkError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Broker:
-    """Where, as whom, and how. `url`: mqtt://host:port or mqtts://host:port."""
+    """Where, as whom, and how. `url`: mqtt://host:port or mqtts://host:port. `tls` is asked at each
+    connection: the certificate may be another by then."""
 
     url: str
     user: str
     password: str | None = field(repr=False)
-    tls: ssl.SSLContext | None = field(default=None, repr=False)
+    tls: Callable[[], ssl.SSLContext] | None = field(default=None, repr=False)
 
     def client(self, will: aiomqtt.Will | None = None, is_lasting: bool = False) -> aiomqtt.Client:
         """A client that is not connected yet."""
@@ -71,7 +72,7 @@ class Broker:
             properties=connect,
             will=will,
             keepalive=KEEPALIVE_S,
-            tls_context=self.tls if is_tls else None,
+            tls_context=self.tls() if is_tls and self.tls is not None else None,
         )
 
 
@@ -161,7 +162,7 @@ class Link:
         will = aiomqtt.Will(str(status), encode(self._owner.will()), qos=1, retain=True)
         async with self._broker.client(will, is_lasting=True) as client:
             topics = (str(Topic(kind, self._device)) for kind in DEVICE_READS)
-            await subscribe(client, *topics, BEACON)
+            await subscribe(client, BEACON, *topics)  # the time first: the rest is dated by it
             self._owner.on_connected()
             tasks = (
                 asyncio.create_task(self._send(client)),

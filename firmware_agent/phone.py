@@ -59,6 +59,11 @@ class _Account(_AccountBase):  # type: ignore[misc]
         self.is_bound = False
         self.calls: dict[int, _Call] = {}
 
+    @property
+    def is_in_emergency(self) -> bool:
+        """Whether one of its calls is an emergency call."""
+        return any(call.is_emergency for call in self.calls.values())
+
     def onRegState(self, prm: Any) -> None:  # noqa: N802
         """pjsua2: a REGISTER was answered, or was not."""
         is_registered = self.is_bound = prm.code // 100 == 2 and self.getInfo().regIsActive
@@ -106,6 +111,7 @@ class SipPhone:
         self.polls_to_answer = int(answer_after_s / POLL_S)
         self._address = address
         self._accounts: dict[str, _Account] = {}
+        self._lines: tuple[LineConfig, ...] = ()
         self._test: _SelfTest | None = None
         self._endpoint = _endpoint(f"Vigie adapter {version}")
         self._transports = {
@@ -118,8 +124,10 @@ class SipPhone:
         """See `driver.Phone`."""
         self._choose_codecs(lines)
         wanted = {each.line: each for each in lines}
+        self._lines = lines
         for line in self._accounts.keys() - wanted.keys():
-            self._accounts.pop(line).shutdown()
+            if not self._accounts[line].is_in_emergency:  # else when that call ends
+                self._accounts.pop(line).shutdown()
         for line, config in wanted.items():
             account = self._accounts.get(line)
             if account is None:
@@ -165,7 +173,7 @@ class SipPhone:
     def count_calls(self) -> None:
         """Tell how many calls there are."""
         calls = [call for account in self._accounts.values() for call in account.calls.values()]
-        is_emergency = any(each.is_emergency for each in calls)
+        is_emergency = any(each.is_in_emergency for each in self._accounts.values())
         self.say(lambda agent, at: agent.on_calls(len(calls), is_emergency, at))
 
     def poll(self) -> None:
@@ -184,6 +192,7 @@ class SipPhone:
     def _poll_call(self, account: _Account, number: int, call: _Call) -> None:
         if call.is_over:
             del account.calls[number]
+            self.configure(self._lines)
             if call.sound is not None:
                 mos, jitter_ms = call.sound
                 self.say(lambda agent, at: agent.on_sound(mos, jitter_ms))

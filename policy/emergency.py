@@ -127,8 +127,9 @@ class EmergencyRules:
         found = self.spellings.get(dialled)
         if found is not None or dialled.isdigit():
             return found
+        dialled = dialled.partition("?")[0]  # what some phones add means nothing in tel: and urn:
         if dialled[:4].lower() == "urn:":
-            return self._service(dialled.lower())
+            return self._service(dialled.lower().partition(";")[0])
         if dialled[:4].lower() == "tel:" or ";" in dialled or "%" in dialled:
             return self.spellings.get(bare(dialled))
         return None

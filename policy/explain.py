@@ -159,7 +159,7 @@ def _route(answer: Mapping[str, Any]) -> Iterator[str]:
         headers = [f"     {name}: {value}" for name, value in target["headers"].items()]
         same = first.setdefault("\n".join(headers), number)
         again = f" (header fields as in {same})" if headers and same != number else ""
-        yield f"  {number}. {target['trunk']}: {target['request_uri']}{with_place}{again}"
+        yield f"  {number}. {target['trunk'] or 'phone'}: {target['request_uri']}{with_place}{again}"
         if not again:
             yield from headers
 

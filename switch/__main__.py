@@ -28,13 +28,13 @@ def _serve(path: Path, use_cases: Mapping[str, UseCase]) -> ControlServer:
 
 
 def _run(config: Path, data: Path) -> int:
-    from switch.app import run  # noqa: PLC0415 (see above)
+    from switch.app.process import run  # noqa: PLC0415 (see above)
 
     return run(config, data)
 
 
 def _offline(config: Path, data: Path) -> Mapping[str, UseCase]:
-    from switch.app import offline  # noqa: PLC0415 (see above)
+    from switch.app.offline import offline  # noqa: PLC0415 (see above)
 
     return offline(config, data)
 

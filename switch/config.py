@@ -14,13 +14,12 @@ from types import MappingProxyType
 from typing import Literal
 
 from pydantic import Field, ValidationError
-from pydantic_core import ErrorDetails
 
 from policy.engine import Rules
 from switch import toml
 from switch.demo.settings import DemoSettings
 from switch.facts import consistency as facts_consistency
-from switch.facts.consistency import contradictions, doubts
+from switch.facts.consistency import contradictions, doubles, doubts
 from switch.facts.line import LineLife
 from switch.facts.networks import (
     CountryDatabase,
@@ -243,18 +242,9 @@ def _settings(document: Document) -> Settings:
         # The input may be a password, so an error must not carry it along.
         found = error.errors(include_url=False, include_input=False, include_context=False)
         raise ConfigError(
-            document.problem(_spelt(document.content, entry["loc"]), _words(entry))
+            document.problem(_spelt(document.content, entry["loc"]), toml.words(entry))
             for entry in found
         ) from None
-
-
-def _words(error: ErrorDetails) -> str:
-    match error["type"]:
-        case "extra_forbidden":
-            return "unknown key"
-        case "missing":
-            return "missing"
-    return error["msg"].removeprefix("Value error, ")
 
 
 def _spelt(content: object, location: Key) -> Key:
@@ -355,11 +345,12 @@ def _places(
         path = directory / name
         try:
             kept = content(name)
-            rows += read_csv(kept.read_text(encoding="utf-8"), version_of(kept, name=path.name))
+            text = kept.read_text(encoding=toml.ENCODING)
+            rows += read_csv(text, version_of(kept, name=path.name))
         except NetworkError as error:
             problems.append(Problem(path, error.line, "", error.message))
-        except UnicodeDecodeError:
-            problems.append(Problem(path, 0, "", "not UTF-8 text"))
+        except (OSError, UnicodeDecodeError) as error:
+            problems.append(toml.unreadable(path, error))
     return PrefixTable(rows), problems
 
 
@@ -377,14 +368,27 @@ def _complaints(
     settings: Settings, plan: DialPlan, routes: Mapping[str, Route]
 ) -> Iterator[tuple[Key, str]]:
     """What is right by itself and doesn't fit the rest."""
+    test_number = settings.emergency.test_number
+
+    def refuse_extension(extension: str) -> str | None:
+        its_own = f"{extension} is the test number, emergency.test_number"
+        return its_own if extension == test_number else plan.refuse_extension(extension)
+
     yield from facts_consistency.complaints(
-        settings, plan.emergency.french_countries, plan.refuse_extension
+        settings, plan.emergency.french_countries, refuse_extension
     )
+    yield from doubles("tariff", "class", (tariff.number_class for tariff in settings.tariffs))
+    yield from doubles("route", "name", (route.name for route in settings.routes))
     yield from facts_consistency.missing_hashes(settings.lines, settings.sip.digest_algorithms)
     yield from trunk_consistency.complaints(settings.trunks)
     names = {line.id for line in settings.lines}
-    yield from device_consistency.complaints(settings.devices, names, settings.sip)
-    if refusal := plan.refuse_extension(settings.emergency.test_number):
+    yield from device_consistency.complaints(
+        settings.devices,
+        names,
+        settings.sip,
+        is_owned=settings.store.url is None or settings.mqtt.node is not None,
+    )
+    if refusal := plan.refuse_extension(test_number):
         yield ("emergency", "test_number"), refusal
     trunks = {trunk.id for trunk in settings.trunks}
     own = {section.name: position for position, section in enumerate(settings.routes)}

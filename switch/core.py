@@ -20,14 +20,19 @@ from policy.model import LineState
 from switch.auth.address import address_key
 from switch.auth.authenticator import Accepted, Challenge
 from switch.auth.lockout import known_record
+from switch.call.call import Call
+from switch.call.callee_leg import CalleeLeg
 from switch.call.caller_leg import CallerLeg
 from switch.call.ending import ENDINGS, ending_headers
 from switch.call.exchange import Exchange
-from switch.call.incoming import note_failed, receive_invite, unsupported
-from switch.call.offers import ALLOW
+from switch.call.headers import ALLOW
+from switch.call.incoming import dialled_number, note_failed, receive_invite, unsupported
+from switch.call.mending import mended
 from switch.call.reappearance import note_stolen
 from switch.call.registered_from import registered
 from switch.call.shedding import Shedding
+from switch.call.vocabulary import Fail
+from switch.dialog.dialog import host_port
 from switch.sip.build import make_response, stamp_source
 from switch.sip.errors import ParseError
 from switch.sip.flow import Flow
@@ -38,6 +43,7 @@ from switch.sip.stun import binding_response
 from switch.transaction.server import ServerTransaction
 
 PONG = b"\r\n"  # RFC 5626 §3.5.1
+KEEPALIVE_BYTES = 8  # no more than these are line ends for their own sake
 SCHEMES = ("sip:", "sips:", "tel:", "urn:")
 
 
@@ -67,8 +73,10 @@ class Core:
         if self.shedding.take(data, flow, at, now):
             return
         if data[:1] < b"!":  # no token of a start line begins with a control character or a space
-            self._not_sip(data, flow)
-            return
+            data = data.lstrip(b"\r\n") if len(data) > KEEPALIVE_BYTES else data  # §7.5
+            if data[:1] < b"!":
+                self._not_sip(data, flow)
+                return
         try:
             message = parse(data)
         except ParseError as error:
@@ -93,6 +101,7 @@ class Core:
 
     def on_flow_closed(self, flow: Flow, now: float) -> None:
         """A stream ended: its transactions fail, its bindings wait for the phone's next flow."""
+        self.exchange.note_closed(flow.connection)
         self.exchange.transactions.transport_failed(flow, now)
         self.exchange.registrar.on_flow_closed(flow, now)
         self.exchange.trunks.on_flow_closed(flow, now)
@@ -110,9 +119,12 @@ class Core:
 
     def _response(self, response: Response, flow: Flow, now: float) -> None:
         self.responses[response.status] += 1
-        transactions = self.exchange.transactions
-        if transactions.receive_response(response, flow, now):
-            return
+        try:
+            if self.exchange.transactions.receive_response(response, flow, now):
+                return
+        except Exception:
+            self._refused_anyhow(response, now)
+            raise  # for the log
         # A 2xx outlives its transaction: whoever made the dialog acknowledges it again.
         leg = self.exchange.legs.get(response.from_tag or "")
         if leg is not None and response.cseq.method == "INVITE" and 200 <= response.status < 300:
@@ -136,7 +148,10 @@ class Core:
             # Values are parsed when asked for; nothing was changed before one that can't be read.
             if tx.is_answered:
                 raise
-            self._bad_request(tx, request, error, now)
+            self._bad_request(tx, request, error, flow, now)
+        except Exception:
+            self._broken_off(tx, request, now)
+            raise  # for the log
 
     def _dispatch(self, tx: ServerTransaction, request: Request, flow: Flow, now: float) -> None:
         """A new request: to its leg by our tag, else by its method."""
@@ -148,10 +163,8 @@ class Core:
             leg = exchange.legs.get(to_tag)
             if leg is not None:
                 leg.on_request(tx, request, now, exchange.received_at)
-            elif method == "REGISTER":
-                self._register(tx, request, flow, now)
             else:
-                self._reply(tx, request, 481, now)
+                self._of_no_dialog(tx, request, flow, now)
             return
         if method != "REGISTER":  # the registrar reads what it needs, twice a minute per phone
             check_values(request)
@@ -167,6 +180,15 @@ class Core:
             self._reply(tx, request, 405, now, [("Allow", ALLOW)])
         else:
             self._reply(tx, request, 501, now, [("Allow", ALLOW)])
+
+    def _of_no_dialog(
+        self, tx: ServerTransaction, request: Request, flow: Flow, now: float
+    ) -> None:
+        """A To tag that isn't ours (§12.2.2): only phones that register have a reason to keep one."""
+        if request.method == "REGISTER":
+            self._register(tx, request, flow, now)
+        elif not self._is_mended(tx, request, "a tag of no dialog", flow, now):
+            self._reply(tx, request, 481, now)
 
     def _is_beyond_us(self, tx: ServerTransaction, request: Request, now: float) -> bool:
         """Whether it requires an extension that we don't have. A new INVITE is told so by `incoming`; a
@@ -221,16 +243,18 @@ class Core:
             return
         if not isinstance(verdict, Accepted):
             note_failed(exchange, request, origin, verdict)
+            if verdict.lost:
+                note_stolen(exchange, verdict.lost, request, origin.remote[0], now)
             self._refuse(tx, request, verdict.slug, now)
             return
         user = verdict.user
         line = exchange.facts.lines.get(user)
-        if line is None or request.to.uri.user != user:
+        if line is None or request.to.uri.user_text != user:
             self._refuse(tx, request, "unknown_line", now)
             return
         if line.state in DEAD:
             if line.state is LineState.STOLEN:
-                note_stolen(exchange, line, request, origin.remote[0], now)
+                note_stolen(exchange, user, request, origin.remote[0], now)
             self._refuse(tx, request, line.state.value, now)
             return
         wall, address = exchange.wall(now), origin.remote[0]
@@ -256,6 +280,25 @@ class Core:
     def _subscribe(self, tx: ServerTransaction, request: Request, flow: Flow, now: float) -> None:
         self._reply(tx, request, 489, now, [("Allow-Events", "")])
 
+    # -- when we fail --------------------------------------------------------------------------
+
+    def _broken_off(self, tx: ServerTransaction, request: Request, now: float) -> None:
+        """A request met a mistake of ours: it gets an answer, since a phone that is told nothing after
+        the 100 waits for good. A call whose targets ring already goes on."""
+        owner = tx.owner
+        call = owner.call if isinstance(owner, CallerLeg) else None
+        if isinstance(call, Call):
+            if not any(branch.is_open for branch in call.branches):
+                call.hang_up("switch_error", now)
+        elif not tx.is_answered:
+            self._refuse(tx, request, "switch_error", now)
+
+    def _refused_anyhow(self, response: Response, now: float) -> None:
+        """A refusal met a mistake of ours: the branch is over all the same, and the next one is tried."""
+        leg = self.exchange.legs.get(response.from_tag or "")
+        if isinstance(leg, CalleeLeg) and leg.is_open and response.status >= 300:
+            leg.fail(Fail(500, "switch_error"), now)
+
     # -- inside --------------------------------------------------------------------------------
 
     def _is_merged(self, request: Request) -> bool:
@@ -279,10 +322,36 @@ class Core:
             return
         stamp_source(request, flow)
         tx = self.exchange.transactions.receive_request(request, flow, now)
-        if tx is not None:
-            self._bad_request(tx, request, error, now)
+        if tx is not None and error.ends_stream:
+            self._refuse_unreadable(tx, request, error, now)
+        elif tx is not None:
+            self._bad_request(tx, request, error, flow, now)
 
     def _bad_request(
+        self, tx: ServerTransaction, request: Request, error: ParseError, flow: Flow, now: float
+    ) -> None:
+        """A call for help goes on with what can be read of it; all else is refused."""
+        if not self._is_mended(tx, request, error.reason, flow, now):
+            self._refuse_unreadable(tx, request, error, now)
+
+    def _is_mended(
+        self, tx: ServerTransaction, request: Request, why: str, flow: Flow, now: float
+    ) -> bool:
+        """Whether a request that would be refused is an INVITE to an emergency number, which was taken."""
+        exchange = self.exchange
+        if request.method != "INVITE" or request.to_tag in exchange.legs:
+            return False
+        try:
+            invite = mended(request, flow, exchange.settings.host)
+            if exchange.rules.emergency.classify(dialled_number(invite)) is None:
+                return False
+        except ParseError:
+            return False
+        exchange.outbox.note("emergency.mended", peer=host_port(flow.remote), why=why)
+        self._invite(tx, invite, flow, now)
+        return True
+
+    def _refuse_unreadable(
         self, tx: ServerTransaction, request: Request, error: ParseError, now: float
     ) -> None:
         """The status that the error suggests (400, 414, 505, 513), with the reason."""

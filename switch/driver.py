@@ -164,7 +164,10 @@ class Driver:
         if outbox.events:
             events = outbox.events
             outbox.events = []
-            self._observe(events)
+            try:
+                self._observe(events)
+            except Exception:  # whoever looks on must not end what goes on
+                self._failed()
 
     def _set_alarm(self) -> None:
         next_at = self._wheel.next_at()

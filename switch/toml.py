@@ -11,8 +11,14 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails  # questions to a running switch don't load pydantic
 
 Key = tuple[str | int, ...]
+
+ENCODING = "utf-8-sig"  # UTF-8; a byte order mark, which some editors write, is no part of the text
 
 _TABLE = re.compile(r"\s*(\[\[?)\s*(.+?)\s*\]\]?\s*(?:#.*)?$")
 _PART = r"[A-Za-z0-9_-]+|\"[^\"]*\"|'[^']*'"
@@ -32,8 +38,7 @@ class Problem:
 
     def __str__(self) -> str:
         """As compilers write it: file:line: key: message."""
-        where = f"{self.file}:{self.line}"
-        return f"{where}: {self.key}: {self.message}" if self.key else f"{where}: {self.message}"
+        return told(str(self.file), self.line, self.key, self.message)
 
 
 class ConfigError(Exception):
@@ -65,6 +70,31 @@ class Document:
         return Problem(self.path, self.line_of(key), key_text(key), message)
 
 
+def told(file: str, line: int, key: str, message: str) -> str:
+    """A problem in one line, without what is not known of it."""
+    where = f"{file}:{line}" if line else file
+    return ": ".join(part for part in (where, key, message) if part)
+
+
+def words(error: "ErrorDetails") -> str:
+    """What pydantic says of a value, in the words of who wrote the file."""
+    match error["type"]:
+        case "extra_forbidden":
+            return "unknown key"
+        case "missing":
+            return "missing"
+        case "tuple_type" | "list_type" | "frozen_set_type":
+            return "expected a list, [...]"
+    return error["msg"].removeprefix("Value error, ")
+
+
+def unreadable(path: Path, error: OSError | UnicodeDecodeError) -> Problem:
+    """A file that is not there, may not be read, or is no text."""
+    if isinstance(error, UnicodeDecodeError):
+        return Problem(path, 0, "", "not UTF-8 text")
+    return Problem(path, 0, "", error.strerror or str(error))
+
+
 def key_text(key: Key) -> str:
     """A key path as an operator reads it: line[3].password (the fourth [[line]])."""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in key)
@@ -74,11 +104,9 @@ def key_text(key: Key) -> str:
 def load(path: Path, kept: Path | None = None) -> Document:
     """Read a TOML file; `kept` is where its content is, if not there. Raises ConfigError."""
     try:
-        text = (kept or path).read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigError([Problem(path, 0, "", error.strerror or str(error))]) from error
-    except UnicodeDecodeError as error:
-        raise ConfigError([Problem(path, 0, "", "not UTF-8 text")]) from error
+        text = (kept or path).read_text(encoding=ENCODING)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError([unreadable(path, error)]) from error
     try:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

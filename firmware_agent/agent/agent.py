@@ -10,9 +10,10 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from firmware_agent.agent.commands import Command, Configure, Forget, Publish, Reboot
+from firmware_agent.agent.commands import Command, Configure, Forget, Publish, Reboot, Wipe
 from firmware_agent.agent.config import (
     Applicable,
     Configuration,
@@ -24,10 +25,12 @@ from firmware_agent.agent.kept import Kept, desired_file
 from firmware_agent.agent.lines import Lines
 from firmware_agent.agent.outbox import Outbox
 from firmware_agent.agent.quiet import AFTER_EMERGENCY_S, Quiet, is_open
+from firmware_agent.agent.renewal import Renewal
 from firmware_agent.agent.reports import Parts, Reports, Start
 from firmware_agent.agent.signals import Place
 from firmware_agent.agent.table import UpdateEvent
 from firmware_agent.agent.update import Update
+from firmware_agent.certificate import Certificate
 from firmware_agent.messages.codec import MessageError
 from firmware_agent.messages.envelope import Keys
 from firmware_agent.messages.image import ImageCustom
@@ -46,6 +49,8 @@ CRASH = "crash"
 BEACON_PATIENCE_S = 30.0
 REBOOT_POLL_S = 30.0
 """How often a reboot that waits is looked at, for its window."""
+_LOOK_S = 3600.0
+"""Nothing is due: a tick at times costs nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +63,8 @@ class Identity:
     seal_key: X25519PrivateKey = field(repr=False)
     certificate_sha256: str | None = None
     has_tls: bool = False
+    key: Ed25519PrivateKey | None = field(default=None, repr=False)
+    certificate: Certificate | None = None
 
 
 class Agent:
@@ -75,6 +82,7 @@ class Agent:
         self.identity = identity
         self.start = start
         self.kept = replace(kept, boots=kept.boots + 1)
+        self._stored: Kept | None = None
         self.out = Outbox(start.boot_id)
         self.time = TrustedTime(start.build, kept.time_floor, at)
         left = kept.emergency_until - self.time.utc(at)
@@ -85,6 +93,7 @@ class Agent:
         self.config = Configuration(kept.config, good, trying)
         self.update = Update(self, kept.update, start.boot, start.trial_s, chance)
         self.lines = Lines(kept.generations)
+        self.renewal = Renewal(identity.device, identity.key, identity.certificate)
         self.reports = Reports(
             Parts(start, self.out, self.time, self.config, self.update, self.lines, self.quiet),
             identity.certificate_sha256,
@@ -95,6 +104,7 @@ class Agent:
         self.nonce: str | None = None
         self.beacon_by: float | None = None
         self.reboot_wanted: str | None = None
+        self.is_wipe_wanted = False
         self._chance = chance
         self._connects = 0
         self._audio: bool | None = None
@@ -148,7 +158,7 @@ class Agent:
         self.reports.hold(at)
         self.update.report()
         self.out.flush()
-        self.reports.telemetry(at)
+        self.reports.want_telemetry(at)
         self.settle(at)
 
     def on_disconnected(self, at: Moment) -> None:
@@ -159,8 +169,6 @@ class Agent:
 
     def on_tick(self, at: Moment) -> None:
         """Time has passed."""
-        if at.now >= self.reports.telemetry_at:
-            self.reports.telemetry(at)
         if self.beacon_by is not None and at.now >= self.beacon_by:
             self.beacon_by = None
             self.ask_time(at)
@@ -180,7 +188,7 @@ class Agent:
             self.beacon_by,
             self._settled_at + REBOOT_POLL_S if waits else None,
         )
-        return min(each for each in times if each is not None)
+        return min((each for each in times if each is not None), default=self._settled_at + _LOOK_S)
 
     def _overdue_at(self, ends: float | None) -> float | None:
         """A trial whose time is up in a call is looked at again."""
@@ -195,7 +203,7 @@ class Agent:
             if generation is not None:
                 self.keep()
                 self.tell(Event.SECRET_GENERATION, at, line=line, generation=generation)
-            self.reports.telemetry(at)
+            self.reports.want_telemetry(at)
         self.settle(at)
 
     def on_calls(self, calls: int, is_emergency: bool, at: Moment) -> None:
@@ -229,7 +237,7 @@ class Agent:
         for move in moves:
             self.tell(Event.MOVED, at, what=move.what, before=move.before, after=move.after)
         if changed:
-            self.reports.telemetry(at)
+            self.reports.want_telemetry(at)
         self.settle(at)
 
     # -- what the work on an update says ----------------------------------------------------------
@@ -278,7 +286,8 @@ class Agent:
         self.out.tell(kind, self.time.utc(at), **detail)
 
     def keep(self) -> None:
-        """Have the state stored before the next command, then drop documents it no longer refers to."""
+        """Have the state stored before the next command, if it changed (flash wears), then drop
+        documents that it no longer refers to."""
         before = set(self.kept.documents())
         self.kept = replace(
             self.kept,
@@ -289,6 +298,9 @@ class Agent:
             public_ip=self.reports.place.public_ip,
             generations=dict(self.lines.told),
         )
+        if self.kept == self._stored:
+            return
+        self._stored = self.kept
         self.out.store(self.kept)
         for sha256 in before - set(self.kept.documents()):
             self.out.emit(Forget(desired_file(sha256)))
@@ -315,10 +327,6 @@ class Agent:
         """A reboot or a wipe is under way: nothing is concluded any more."""
         self.reports.is_leaving = True
 
-    def report_again(self) -> None:
-        """Report although nothing changed."""
-        self.reports.repeat()
-
     # -- settling ------------------------------------------------------------------------------
 
     def settle(self, at: Moment) -> None:
@@ -330,7 +338,9 @@ class Agent:
             self._settle_reboot(at)
 
     def conclude(self, at: Moment) -> None:
-        """All that happened at once was told: report what came of it, once."""
+        """All that happened at once was told: report what came of it, once, and ask for what is due."""
+        if self.out.is_connected and (csr := self.renewal.ask(at.now, self.time.utc(at))):
+            self.tell(Event.CERTIFICATE_WANTED, at, csr=csr)
         self.reports.report(at)
 
     def _settle_config(self, at: Moment) -> None:
@@ -376,6 +386,11 @@ class Agent:
         return [name for name, is_there in parts.items() if not is_there]
 
     def _settle_reboot(self, at: Moment) -> None:
+        if self.is_wipe_wanted and not self.quiet.is_emergency:
+            self.tell(Event.WIPED, at)
+            self.leave()
+            self.out.emit(Wipe())
+            return
         if not self.quiet.may_reboot(at.now):
             return
         update, utc = self.update, self.time.utc(at)

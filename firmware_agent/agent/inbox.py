@@ -7,9 +7,10 @@ changes nothing and is told, at most once a minute.
 from dataclasses import replace
 
 from firmware_agent.agent.agent import Agent
-from firmware_agent.agent.commands import Keep, Publish, RaiseFloor, Register, Wipe
+from firmware_agent.agent.commands import Keep, Publish, RaiseFloor, Register
 from firmware_agent.agent.config import RefusedError, Taken, applicable, problem_of, read
 from firmware_agent.agent.kept import desired_file
+from firmware_agent.certificate import RENEWED
 from firmware_agent.messages.codec import MessageError
 from firmware_agent.messages.desired import Beacon, Desired, Op
 from firmware_agent.messages.desired import Command as Order
@@ -56,14 +57,14 @@ class Inbox:
             if config.compare(refused.rev, refused.sha256) is Taken.NEW:
                 config.refuse(refused.rev, refused.sha256, refused.problem)
                 agent.keep()
-            agent.report_again()
+            agent.reports.repeat()
             return
         rev = opened.document.rev
         match config.compare(rev, opened.sha256):
             case Taken.NEW:
                 self._apply(opened, raw, at)
             case Taken.SAME:
-                agent.report_again()
+                agent.reports.repeat()
             case Taken.CONFLICT:
                 have = config.kept.seen_sha256 or ""
                 agent.tell(Event.REV_CONFLICT, at, rev=rev, have=have, got=opened.sha256)
@@ -113,13 +114,9 @@ class Inbox:
         else:
             agent.kept = replace(agent.kept, done=(*agent.kept.done, order.id)[-64:])
             agent.keep()
-            self._ack(order, self._obey(order, at))
-            if order.op is Op.WIPE:
-                agent.tell(Event.WIPED, at)
-                agent.leave()
-                agent.out.emit(Wipe())
+            self._ack(order, self._obey(order, raw, at))
 
-    def _obey(self, order: Order, at: Moment) -> AckResult:
+    def _obey(self, order: Order, raw: bytes, at: Moment) -> AckResult:
         agent = self._agent
         match order.op:
             case Op.REBOOT:
@@ -131,8 +128,11 @@ class Inbox:
                 agent.out.emit(Register())
             case Op.TIME:
                 return self._on_time(order, at)
-            case Op.WIPE:
-                pass
+            case Op.CERTIFICATE:
+                return self._on_certificate(order, raw)
+            case Op.WIPE:  # an emergency call is never cut: it comes first
+                agent.is_wipe_wanted = True
+                return AckResult.ACCEPTED if agent.quiet.is_emergency else AckResult.DONE
         return AckResult.DONE
 
     def _on_time(self, order: Order, at: Moment) -> AckResult:
@@ -143,6 +143,17 @@ class Inbox:
         agent.nonce = None
         agent.time.on_answer(time, at)
         agent.keep()
+        return AckResult.DONE
+
+    def _on_certificate(self, order: Order, raw: bytes) -> AckResult:
+        """Kept as it came; the next connection shows it."""
+        agent = self._agent
+        try:
+            fresh = agent.renewal.take(order.args.get("certificate"))
+        except MessageError:
+            return AckResult.REFUSED
+        agent.out.emit(Keep(RENEWED, raw))
+        agent.reports.certificate_sha256 = fresh.sha256
         return AckResult.DONE
 
     def _ack(self, order: Order, result: AckResult) -> None:

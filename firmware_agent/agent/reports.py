@@ -68,12 +68,18 @@ class Reports:
         self.is_leaving = False
         self.held_until: float | None = None
         self._parts = parts
-        self._certificate_sha256 = certificate_sha256
+        self.certificate_sha256 = certificate_sha256
         self._last: Reported | None = None
         self._booted_at = at.now
         # Devices that boot together don't speak together.
         self._period = TELEMETRY_S * (0.9 + zlib.crc32(parts.start.boot_id.encode()) % 200 / 1000)
-        self.telemetry_at = at.now + self._period
+        self._telemetry_at = at.now + self._period
+
+    @property
+    def telemetry_at(self) -> float | None:
+        """When the next sample is due; None while it can't be sent, or waits for the document."""
+        can_be_sent = self._parts.out.is_connected and self.held_until is None
+        return self._telemetry_at if can_be_sent else None
 
     @property
     def is_emergency_ready(self) -> bool:
@@ -95,7 +101,7 @@ class Reports:
         self.held_until = None
 
     def report(self, at: Moment) -> None:
-        """Report if anything changed."""
+        """Report if anything changed; telemetry if it is time."""
         out = self._parts.out
         if self.held_until is not None and at.now >= self.held_until:
             self.held_until = None
@@ -106,10 +112,15 @@ class Reports:
         if fresh != last:
             self._last = replace(fresh, seq=out.next_seq())
             out.emit(Publish(Kind.REPORTED, self._last))
+        if at.now >= self._telemetry_at:
+            self._sample(at)
 
-    def telemetry(self, at: Moment) -> None:
-        """A sample, now."""
-        self.telemetry_at = at.now + self._period
+    def want_telemetry(self, at: Moment) -> None:
+        """A sample is due now. Several reasons for one at once, as at the start, are one sample."""
+        self._telemetry_at = at.now
+
+    def _sample(self, at: Moment) -> None:
+        self._telemetry_at = at.now + self._period
         mos, jitter_ms = self.sound or (None, None)
         self.sound = None
         parts, place = self._parts, self.place
@@ -155,7 +166,7 @@ class Reports:
             lines=tuple(self._parts.lines.states()),
             tuf=self.tuf,
             clock=ClockState(time.source(at), skew_s),
-            attest=Attest(active.sha256 if active else None, self._certificate_sha256),
+            attest=Attest(active.sha256 if active else None, self.certificate_sha256),
             emergency_ready=self.is_emergency_ready,
             err=config.kept.err,
         )

@@ -62,8 +62,9 @@ class Connection(asyncio.Protocol):
         self._maximum = 20
         self._number = 1
         self._reason = "closed by the broker"
-        self._kinds = {str(Topic(kind, device)): kind for kind in DEVICE_READS} | {
-            BEACON: Kind.BEACON
+        # The time first: what follows is dated by it.
+        self._kinds = {BEACON: Kind.BEACON} | {
+            str(Topic(kind, device)): kind for kind in DEVICE_READS
         }
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

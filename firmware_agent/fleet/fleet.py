@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -18,16 +19,18 @@ from urllib.parse import urlsplit
 import urllib3
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
+from firmware_agent.files import MemoryFiles
 from firmware_agent.fleet.connection import KEEPALIVE_S
 from firmware_agent.fleet.played import Card, Counts, PlayedDevice, Surroundings
 from firmware_agent.messages.claim import RawKey, Url
 from firmware_agent.messages.codec import Name, Text, Within
 from firmware_agent.messages.desired import Id, Sha256
-from firmware_agent.messages.envelope import keys_of
-from firmware_agent.slots import Image
+from firmware_agent.messages.envelope import Verifier, keys_of
+from firmware_agent.slots import Image, Slots
 
 THREADS = 4
 _PINGS_AT_ONCE = 100
+_REMEMBERED = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,13 @@ class FleetFile:
     boot_s: float = 0.0
 
 
+class _Remembering:
+    """A key that knows again what it verified just now: the one beacon that all devices get."""
+
+    def __init__(self, key: Verifier) -> None:
+        self.verify = lru_cache(_REMEMBERED)(key.verify)
+
+
 class Fleet:
     """The devices of a process."""
 
@@ -64,12 +74,17 @@ class Fleet:
         self.devices = devices
         self.counts = counts
 
+    def boot(self) -> None:
+        """Boot all; none is connected."""
+        for each in self.devices:
+            each.boot()
+
     async def connect(self, at_once: int = 50) -> None:
-        """Boot all, `at_once` connections under way at a time; returns when each is connected."""
+        """`at_once` connections under way at a time; returns when each is connected."""
         begun = 0
         while self.counts.connected < len(self.devices):
             while begun < len(self.devices) and begun - self.counts.connected < at_once:
-                self.devices[begun].start()
+                self.devices[begun].connect()
                 begun += 1
             await asyncio.sleep(0.002)
 
@@ -112,7 +127,7 @@ def fleet_of(file: FleetFile, share: tuple[int, int] = (0, 1)) -> Iterator[Fleet
             host=parts.hostname or "127.0.0.1",
             port=parts.port or 1883,
             model=file.model,
-            keys=keys_of(file.service_keys),
+            keys={name: _Remembering(key) for name, key in keys_of(file.service_keys).items()},
             metadata_url=file.metadata_url,
             images_url=file.images_url,
             tuf_root=file.tuf_root.encode(),
@@ -122,14 +137,15 @@ def fleet_of(file: FleetFile, share: tuple[int, int] = (0, 1)) -> Iterator[Fleet
             boot_s=file.boot_s,
             counts=counts,
         )
-        content = Path(file.firmware).read_bytes()
+        factory = MemoryFiles()
+        Slots.manufacture(factory, Path(file.firmware).read_bytes(), file.image)
         index, of = share
         keys: dict[bytes, X25519PrivateKey] = {}
         devices = []
         for each in file.devices[index::of]:
             key = keys.setdefault(each.seal_key, X25519PrivateKey.from_private_bytes(each.seal_key))
             card = Card(each.device, each.password, key, each.certificate_sha256)
-            devices.append(PlayedDevice(card, content, file.image, around))
+            devices.append(PlayedDevice(card, MemoryFiles(factory.content), around))
         fleet = Fleet(devices, counts)
         try:
             yield fleet

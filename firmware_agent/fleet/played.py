@@ -7,7 +7,6 @@ network it is plugged into, and the time that a boot takes.
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +25,7 @@ from firmware_agent.messages.reported import Ota, Reported, Status
 from firmware_agent.messages.topics import Kind
 from firmware_agent.metadata import Metadata, PoolFetcher
 from firmware_agent.played_phone import PlayedPhone
-from firmware_agent.slots import Image, Slots
+from firmware_agent.slots import Slots
 from firmware_agent.work import Outcome, Tools
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
@@ -75,13 +74,13 @@ class Card:
 
 
 class PlayedDevice:
-    """One device. `start` boots it; it reconnects and reboots by itself until `stop`."""
+    """One device, its storage as the factory left it. It reconnects and reboots by itself until `stop`."""
 
-    def __init__(self, card: Card, content: bytes, image: Image, around: Surroundings) -> None:
+    def __init__(self, card: Card, files: MemoryFiles, around: Surroundings) -> None:
         self.card = card
         self._around = around
-        self._files = MemoryFiles()
-        self._slots = Slots.manufacture(self._files, content, image)
+        self._files = files
+        self._slots = Slots(files)
         self._loop = asyncio.get_running_loop()
         self._chance = random.Random(card.device)
         self._pause = FIRST_PAUSE_S
@@ -92,6 +91,11 @@ class PlayedDevice:
 
     def start(self, reason: str = "power") -> None:
         """Boot, and connect."""
+        self.boot(reason)
+        self.connect()
+
+    def boot(self, reason: str = "power") -> None:
+        """Choose the slot, hash it, and run what is in it."""
         if self._is_stopped:
             return
         boot, around, files = self._slots.boot(), self._around, self._files
@@ -117,7 +121,6 @@ class PlayedDevice:
         self._driver = Driver(agent, tools, Around(self, phone, around.threads))
         around.counts.versions[device] = boot.image.version
         self._driver.tell(lambda agent, at: agent.on_start(at))
-        self.connect()
 
     def connect(self) -> None:
         """Begin a connection."""
@@ -129,9 +132,8 @@ class PlayedDevice:
         agent.next_sid()
         will = Status(False, agent.sid, int(agent.time.utc(read_clocks())))
         connection = Connection(self, self.card.device, self.card.password, will)
-        self._connection = (
-            connection  # before it is made: it may be lost before we know that it was
-        )
+        # Before it is made: it may be lost before we know that it was.
+        self._connection = connection
         try:
             await self._loop.create_connection(
                 lambda: connection, self._around.host, self._around.port
@@ -225,6 +227,3 @@ class PlayedDevice:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close(reason)
-
-
-Make = Callable[[Card], PlayedDevice]

@@ -107,9 +107,11 @@ class Op(StrEnum):
     REGISTER = "register"
     """Register all lines anew, now."""
     WIPE = "wipe"
-    """Stolen or decommissioned: forget lines, secrets and certificate."""
+    """Out of service: forget lines, secrets and certificate. Waits for the end of an emergency call."""
     TIME = "time"
     """The signed answer to an event `time_wanted`: args nonce and time (UTC seconds)."""
+    CERTIFICATE = "certificate"
+    """The answer to an event `certificate_wanted`: args certificate (PEM)."""
 
 
 @dataclass(frozen=True, slots=True)

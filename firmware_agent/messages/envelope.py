@@ -10,7 +10,7 @@ Deliberately absent: several signatures in one envelope; key storage.
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Generic, Protocol, TypeVar
 
 from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -20,7 +20,16 @@ from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 from firmware_agent.messages.codec import Match, MessageError, Text, Within, encode, parse
 
 KeyId = Annotated[str, Match(r"[0-9a-f]{64}")]
-Keys = Mapping[str, Ed25519PublicKey]
+
+
+class Verifier(Protocol):
+    """What tells whether a signature holds: an Ed25519PublicKey, or what stands for one."""
+
+    def verify(self, signature: bytes, data: bytes) -> None:
+        """Raises InvalidSignature."""
+
+
+Keys = Mapping[str, Verifier]
 """Trusted keys by `key_id`."""
 
 T = TypeVar("T")

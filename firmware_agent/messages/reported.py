@@ -184,6 +184,8 @@ class Event(StrEnum):
     SECRET_GENERATION = "secret_generation"  # noqa: S105 -- detail line, generation: it is in use
     TIME_WANTED = "time_wanted"
     """The beacon is old or absent: detail nonce; answered by the command TIME."""
+    CERTIFICATE_WANTED = "certificate_wanted"
+    """The certificate ends before long: detail csr (PKCS #10, PEM); answered by CERTIFICATE."""
     DOWNGRADE = "downgrade"
     """A signed image under the security floor was refused: detail target, wanted, floor."""
     REV_CONFLICT = "rev_conflict"

@@ -15,10 +15,11 @@ class Call:
 
     `at` is the INVITE's UTC milliseconds; `day` and `minute` are the same on the account's clock: the
     ordinal of the local date and the minute of that day. `ended_by` is "caller", "callee" or "".
-    `country` is the other side's, "" if unknown. `concurrent` counts the line's live external legs,
-    this one included; `parties` is 2 unless it was a conference. `two_way` is the share of time in
-    which both spoke, None without RTP statistics, which is not silence. `caller_id`, `user_agent` and
-    `subnet` are what the line presented and came from, "" if unknown.
+    `country` is the other side's, "" if unknown. A call that was `forwarded` came in, and went `onward`.
+    `concurrent` counts the line's live external legs, this one included; `parties` is 2 unless it was a
+    conference. `spoken` and `heard` are the greatest shares of the time in which the line's side can have
+    spoken and heard something, None without RTP statistics, which is not silence. `caller_id`,
+    `user_agent` and `subnet` are what the line presented and came from, "" if unknown.
     """
 
     call_id: str
@@ -35,10 +36,12 @@ class Call:
     number_class: NumberClass
     country: str = ""
     forwarded: bool = False
+    onward: str = ""
     is_fax: bool = False
     parties: int = 2
     concurrent: int = 1
-    two_way: float | None = None
+    spoken: float | None = None
+    heard: float | None = None
     caller_id: str = ""
     user_agent: str = ""
     subnet: str = ""
@@ -54,9 +57,16 @@ class Call:
         return not self.answered and self.ended_by == "caller"
 
     @property
+    def two_way(self) -> float | None:
+        """The greatest share of the time in which both can have spoken, None if that is unknown."""
+        if self.spoken is None or self.heard is None:
+            return None
+        return min(self.spoken, self.heard)
+
+    @property
     def is_high_risk(self) -> bool:
-        """Whether it went where fraud pays."""
-        return self.outbound and self.number_class in HIGH_RISK
+        """Whether it went where fraud pays, by dialling or by forwarding."""
+        return (self.outbound or self.forwarded) and self.number_class in HIGH_RISK
 
     @property
     def is_weekday(self) -> bool:

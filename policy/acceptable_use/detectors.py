@@ -1,8 +1,9 @@
 """The detectors: which features of a profile speak for which forbidden use, and from what value on.
 
 A table. A feature has a soft and a hard limit; it says nothing below its minimum sample. A detector is at
-a level when `needs` of its features are (all `gate` features among them). The limits are defaults of the
-operator's configuration. Sources: terms 3(a), 3(b), 2(d), 2(e), 2(k)(e); the canvassing hours and the
+a level when `needs` of its features are (all `gate` features among them), or one that sums many days and
+speaks `alone`: so a use is seen that is slow, at volumes which an office has, too. The limits are defaults
+of the operator's configuration. Sources: terms 3(a), 3(b), 2(d), 2(e), 2(k)(e); the canvassing hours and the
 four calls a month are those of French consumer law.
 """
 
@@ -24,6 +25,9 @@ class Level(IntEnum):
     HARD = 2
 
 
+LEVELS = NONE, _, _ = tuple(Level)
+
+
 @dataclass(frozen=True, slots=True)
 class Feature:
     """`value` is None while the sample is too small. With `below`, small values are the suspect ones."""
@@ -34,14 +38,15 @@ class Feature:
     hard: float
     below: bool = False
     gate: bool = False
+    alone: bool = False
 
     def level(self, value: float | None) -> Level:
         """What a value of this feature says."""
         if value is None:
-            return Level.NONE
+            return NONE
         if self.below:
-            return Level((value < self.soft) + (value < self.hard))
-        return Level((value >= self.soft) + (value >= self.hard))
+            return LEVELS[(value < self.soft) + (value < self.hard)]
+        return LEVELS[(value >= self.soft) + (value >= self.hard)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,17 +78,22 @@ class Finding:
 def judge(profile: Profile, detector: Detector) -> Finding | None:
     """Compare a profile with one detector; None if it has nothing to say."""
     levels: list[Level] = []
+    alone = Level.NONE
     values: dict[str, float] = {}
     for feature in detector.features:
         value = feature.value(profile)
         level = feature.level(value)
-        if feature.gate and not level:
-            return None
-        levels.append(level)
         if level and value is not None:
             values[feature.name] = round(value, 3)
+        if feature.alone:
+            alone = max(alone, level)
+        elif feature.gate and not level:
+            levels = []
+            break
+        else:
+            levels.append(level)
     levels.sort(reverse=True)
-    level = levels[detector.needs - 1]
+    level = max(alone, levels[detector.needs - 1]) if levels else alone
     return Finding(detector, level, values) if level else None
 
 
@@ -140,6 +150,7 @@ DETECTORS: tuple[Detector, ...] = (
     Detector(
         "D3", "call centre", "volume",
         (
+            Feature("stranger_days", lambda p: p.stranger_days, 5, 10, alone=True),
             Feature("occupied_days", lambda p: p.occupied_days(), 10, 15),
             Feature("attempts_a_day", lambda p: p.day.attempts, 100, 200),
             Feature("new_share", _new_share, 0.8, 0.9),
@@ -150,6 +161,7 @@ DETECTORS: tuple[Detector, ...] = (
     Detector(
         "D4", "telemarketing", "canvassing",
         (
+            Feature("canvassing_days", lambda p: p.canvassing_days, 4, 8, alone=True),
             Feature("distinct_a_day", lambda p: p.day.distinct, 80, 150, gate=True),
             Feature("repeats", _repeats, 0.1, 0.05, below=True),
             Feature("reciprocity", _reciprocity, 0.02, 0.01, below=True),
@@ -173,6 +185,8 @@ DETECTORS: tuple[Detector, ...] = (
     Detector(
         "D6", "continuous forwarding", "forwarding",
         (
+            Feature("forwarding_days", lambda p: p.forwarding_days, 4, 8, alone=True),
+            Feature("unbroken_minutes", lambda p: p.unbroken_ms / 60_000, 1000, 2000, alone=True),
             Feature("forwarded_share", _forwarded_share, 0.8, 0.95),
             Feature("forwarded_minutes_a_week", _forwarded_minutes, 300, 1000),
         ),
@@ -198,7 +212,10 @@ DETECTORS: tuple[Detector, ...] = (
     ),
     Detector(
         "D9", "voice blast", "blast",
-        (Feature("alike_share", lambda p: share(p.day.alike, p.day.answered, 50), 0.4, 0.6),),
+        (
+            Feature("alike_share", lambda p: share(p.day.alike, p.day.answered, 50), 0.4, 0.6),
+            Feature("one_way_share", lambda p: share(p.day.one_way, p.day.measured, 20), 0.4, 0.6),
+        ),
         "a clinic whose reminders are read from a card",
     ),
     Detector(

@@ -5,6 +5,7 @@ called in the last one to two months. Nothing is looked up again: what a feature
 call passes.
 """
 
+from array import array
 from collections import deque
 from zlib import crc32
 
@@ -19,16 +20,27 @@ KEPT_DAYS = 20
 OCCUPIED_MS = 6 * HOUR_MS  # D3
 # Before that a line has no habits that could be broken (D14, D18).
 SETTLED_DAYS = 7
+MOST_HIDDEN = 8.0  # strangers behind one, in sketches as full as can still be trusted
 PESTERED = 5  # D4: more than four calls to one number in 30 days
 
-PastDay = tuple[int, int, int, int, int, int]
-"""(day, attempts, occupied ms, inbound, forwarded, forwarded ms)."""
+# What a slow abuser does on few of its days, at volumes that an office has, too (D3, D4, D6).
+STRANGERS, CANVASSING, FORWARDING = 1, 2, 4
+A_DAY_OF = 40  # attempts that make a working day of it
+MOSTLY_NEW = 0.8  # of them, to numbers never called before
+CANVASS_MS = 45_000  # the mean talk of a canvasser is shorter
+FEW_REPEATS = 0.1
+FORWARDS = 10
+MOSTLY_FORWARDED = 2 / 3
+FORWARDED_MS = HOUR_MS
+UNBROKEN_MS = 72 * HOUR_MS  # D6: forwarding that never stops
 
 
 class Profile:
     """One line. `add` its calls in the order of their ends; the properties are what detectors read."""
 
     __slots__ = (
+        "_bridged_ms",
+        "_bridged_since",
         "_called",
         "_called_before",
         "_callers",
@@ -36,24 +48,30 @@ class Profile:
         "_generation",
         "_new_agent_at",
         "_new_subnet_at",
+        "_occupied_before",
+        "_week_before",
         "agents",
         "attempts",
         "callees",
         "caller_ids",
+        "canvassing_days",
         "countries",
         "day",
         "days",
         "first_day",
         "forwarded",
         "forwarded_ms",
+        "forwarding_days",
         "fourths",
         "hour",
         "off_hours_countries",
         "pestered",
         "reciprocated",
+        "stranger_days",
         "subnets",
         "takeovers",
         "thirds",
+        "unbroken_ms",
     )  # fmt: skip
 
     def __init__(self, call: Call) -> None:
@@ -61,8 +79,13 @@ class Profile:
         self.first_day = call.day
         self.hour = Hour(call.ended_at)
         self.day = Day(call.day)
-        self.days: deque[PastDay] = deque(maxlen=KEPT_DAYS)
+        # Of each past day: its ordinal, attempts, occupied ms, inbound, forwarded, forwarded ms, likeness.
+        self.days: deque[array[int]] = deque(maxlen=KEPT_DAYS)
         self.forwarded = self.forwarded_ms = 0
+        self.stranger_days = self.canvassing_days = self.forwarding_days = self._occupied_before = 0
+        self._week_before = (0, 0, 0)
+        self._bridged_since: int | None = None
+        self._bridged_ms = self.unbroken_ms = 0
         self.thirds = self.fourths = 0
         self.off_hours_countries = self.takeovers = 0
         self.countries, self.caller_ids = Few(32), Few(8)
@@ -82,16 +105,33 @@ class Profile:
         """Count a finished call."""
         self._turn(call)
         self.hour.add(call)
-        known = call.peer in self._called or call.peer in self._called_before
-        self.day.add(call, is_new=not known)
+        self.day.add(call, self._new(call.peer))
         self.thirds += call.concurrent == 3
         self.fourths += call.concurrent > 3
         if call.forwarded:
             self.forwarded += 1
             self.forwarded_ms += call.duration_ms
+            self._unbroken(call)
+        elif call.answered and not call.outbound:
+            self._bridged_since, self._bridged_ms, self.unbroken_ms = None, 0, 0
         self._who(call)
         if call.outbound:
             self._where(call)
+
+    def _unbroken(self, call: Call) -> None:
+        """Sum up what was forwarded since the line last took a call itself (D6)."""
+        if self._bridged_since is None:
+            self._bridged_since = call.at
+        self._bridged_ms += call.duration_ms
+        self.unbroken_ms = self._bridged_ms if call.at - self._bridged_since > UNBROKEN_MS else 0
+
+    def _new(self, peer: str) -> float:
+        """0 for a known number. Fuller sketches take more strangers for known: each other counts for
+        those, too, so that the sum is right."""
+        called, before = self._called, self._called_before
+        if peer in called or peer in before:
+            return 0.0
+        return min(1 / (called.free * before.free), MOST_HIDDEN)
 
     def _turn(self, call: Call) -> None:
         """Begin the windows that the call lies beyond."""
@@ -100,14 +140,43 @@ class Profile:
         if call.day <= self.day.day:
             return
         day = self.day
-        past = (day.day, day.attempts, day.busy_ms, day.inbound, self.forwarded, self.forwarded_ms)
-        self.days.append(past)
+        # A line without habits yet calls nobody but strangers.
+        like = self._likeness() if day.day >= self.first_day + SETTLED_DAYS else 0
+        forwarded = self.forwarded, self.forwarded_ms
+        past = (day.day, day.attempts, day.busy_ms, day.inbound, *forwarded, like)
+        self.days.append(array("q", past))
         self.day = Day(call.day)
+        self._look_back(call.day)
         self.forwarded = self.forwarded_ms = self.off_hours_countries = 0
         self.thirds = self.fourths = 0
         if call.day >= self._generation + GENERATION_DAYS:
             self._called_before = self._called
             self._begin_generation(call.day)
+
+    def _look_back(self, today: int) -> None:
+        """Sum up the days before `today`: once a day, and not for each call."""
+        recent = [each for each in self.days if each[0] > today - KEPT_DAYS]
+        self.stranger_days = sum(each[-1] & STRANGERS > 0 for each in recent)
+        self.canvassing_days = sum(each[-1] & CANVASSING > 0 for each in recent)
+        self.forwarding_days = sum(each[-1] & FORWARDING > 0 for each in recent)
+        self._occupied_before = sum(each[2] >= OCCUPIED_MS for each in recent)
+        week = [each for each in recent if each[0] > today - 7]
+        self._week_before = (
+            sum(each[3] for each in week),
+            sum(each[4] for each in week),
+            sum(each[5] for each in week),
+        )
+
+    def _likeness(self) -> int:
+        """What the day that ends was like."""
+        day, like = self.day, 0
+        if day.attempts >= A_DAY_OF:
+            like |= STRANGERS * (day.new >= MOSTLY_NEW * day.attempts)
+            is_brief = day.talk_ms < CANVASS_MS * day.answered
+            repeats = day.attempts - day.distinct
+            like |= CANVASSING * (is_brief and repeats < FEW_REPEATS * day.attempts)
+        is_bridge = self.forwarded >= FORWARDS and self.forwarded_ms >= FORWARDED_MS
+        return like | FORWARDING * (is_bridge and self.forwarded >= MOSTLY_FORWARDED * day.inbound)
 
     def _who(self, call: Call) -> None:
         """Callers and callees, and how many know each other (D4)."""
@@ -146,16 +215,13 @@ class Profile:
 
     def week(self) -> tuple[int, int, int]:
         """(inbound, forwarded, forwarded ms) of today and the six days before."""
-        sums = [self.day.inbound, self.forwarded, self.forwarded_ms]
-        for day, _, _, inbound, forwarded, forwarded_ms in self.days:
-            if day > self.day.day - 7:
-                sums = [sums[0] + inbound, sums[1] + forwarded, sums[2] + forwarded_ms]
-        return sums[0], sums[1], sums[2]
+        inbound, forwarded, forwarded_ms = self._week_before
+        return (
+            inbound + self.day.inbound,
+            forwarded + self.forwarded,
+            forwarded_ms + self.forwarded_ms,
+        )
 
     def occupied_days(self) -> int:
         """Of the last 20 calendar days, how many were spent on the phone for six hours or more."""
-        past = sum(
-            busy >= OCCUPIED_MS and day > self.day.day - KEPT_DAYS
-            for day, _, busy, _, _, _ in self.days
-        )
-        return past + (self.day.busy_ms >= OCCUPIED_MS)
+        return self._occupied_before + (self.day.busy_ms >= OCCUPIED_MS)

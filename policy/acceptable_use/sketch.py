@@ -36,6 +36,11 @@ class Sketch:
         place = _place(text) & self._mask
         return bool(self._bits[place >> 3] & (1 << (place & 7)))
 
+    @property
+    def free(self) -> float:
+        """The share of texts never added that it tells from those that were."""
+        return 1 - self._set / (self._mask + 1)
+
     def __len__(self) -> int:
         """The estimate."""
         size = self._mask + 1

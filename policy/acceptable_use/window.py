@@ -15,6 +15,7 @@ RING_MS = 5_000  # D15: rung just long enough to leave a missed call
 NEAR = 10  # D16: numbers this close belong to one sweep
 TALK_MS = 600_000  # D10: long enough to expect a conversation
 TWO_WAY = 0.10
+SPEECH = 0.50  # D9: this much of a call was spoken, and nothing came back
 UNKNOWN = frozenset({404, 484, 604})
 # D4: when canvassing by telephone is allowed, Monday to Friday, in minutes of the day.
 ALLOWED_MINUTES = (range(600, 780), range(840, 1200))
@@ -51,6 +52,9 @@ class Hour:
     def add(self, call: Call) -> None:
         """Count a call."""
         self.busy_ms += min(call.duration_ms, call.ended_at - self.since)
+        if call.is_high_risk:
+            self.risk_ms += call.duration_ms
+            self._gather(call)
         if not call.outbound:
             return
         self.attempts += 1
@@ -58,9 +62,6 @@ class Hour:
             self._rung = self._rung or Sketch(512)
             self._rung.add(call.peer)
         self._sweep(call.peer)
-        if call.is_high_risk:
-            self.risk_ms += call.duration_ms
-            self._gather(call)
 
     def _sweep(self, peer: str) -> None:
         digits = peer.removeprefix("+")
@@ -73,7 +74,7 @@ class Hour:
 
     def _gather(self, call: Call) -> None:
         """Count the calls to one range that were up at the same time (D14)."""
-        block = call.peer[:_RANGE_DIGITS]
+        block = (call.onward or call.peer)[:_RANGE_DIGITS]
         span = (block, call.at, call.ended_at)
         self._to_range = [*self._to_range[1 - _RECENT :], span]
         together = sum(
@@ -88,15 +89,16 @@ class Day:
 
     __slots__ = ("_callees", "_conferred", "_durations", "_faxed", "_free_at", "_lately",
                  "answered", "attempts", "brief", "busy_ms", "cancelled", "conference_ms", "day",
-                 "fax", "inbound", "longest_ms", "misplaced", "new", "quick", "short_gaps",
-                 "silent", "talk_ms", "unknown")  # fmt: skip
+                 "fax", "inbound", "longest_ms", "measured", "misplaced", "new", "one_way", "quick",
+                 "short_gaps", "silent", "talk_ms", "unknown")  # fmt: skip
 
     def __init__(self, day: int) -> None:
         self.day = day
         self.attempts = self.answered = self.inbound = 0
         self.short_gaps = self.brief = self.cancelled = self.quick = self.unknown = 0
         self.talk_ms = self.busy_ms = self.conference_ms = self.longest_ms = 0
-        self.new = self.fax = self.misplaced = self.silent = 0
+        self.new = 0.0
+        self.fax = self.misplaced = self.silent = self.measured = self.one_way = 0
         self._callees = Sketch(1024)
         self._faxed: Sketch | None = None
         self._durations: dict[int, int] = {}
@@ -122,8 +124,8 @@ class Day:
         mode = max(self._durations, key=self._durations.__getitem__)
         return sum(self._durations.get(mode + each, 0) for each in (-1, 0, 1))
 
-    def add(self, call: Call, *, is_new: bool) -> None:
-        """Count a call; `is_new` is whether the line never called this number before."""
+    def add(self, call: Call, new: float) -> None:
+        """Count a call; `new` is how many numbers that the line never called before it stands for."""
         self.busy_ms += call.duration_ms
         self._confer(call)
         if call.two_way is not None and call.duration_ms > TALK_MS and call.two_way < TWO_WAY:
@@ -132,7 +134,7 @@ class Day:
             self.inbound += 1
             return
         self.attempts += 1
-        self.new += is_new
+        self.new += new
         self._callees.add(call.peer)
         self._pace(call)
         self.misplaced += not _is_allowed(call)
@@ -186,6 +188,9 @@ class Day:
         self.talk_ms += call.duration_ms
         self.brief += call.duration_ms <= BRIEF_MS
         self.quick += call.duration_ms <= QUICK_MS and call.ended_by == "caller"
+        if call.spoken is not None and call.heard is not None and call.duration_ms > BRIEF_MS:
+            self.measured += 1
+            self.one_way += call.spoken >= SPEECH and call.heard < TWO_WAY
         second = round(call.duration_ms / 1000)
         if second in self._durations or len(self._durations) < _DURATIONS:
             self._durations[second] = self._durations.get(second, 0) + 1

@@ -7,15 +7,15 @@ from pathlib import Path
 from policy.model import LineState
 from switch.call.exchange import Exchange
 from switch.config import Configuration
-from switch.console.commands import CommandRefused, UseCase
+from switch.console.commands import Args, CommandRefused, UseCase
 from switch.console.devices import DeviceDesk
 from switch.console.rollouts import FirmwareDesk
 from switch.console.use_cases import UseCases
-from switch.provisioning.consistency import WILDCARDS
 from switch.provisioning.documents import Registrar
 from switch.provisioning.fleet import Ports
 from switch.provisioning.service import Plan, Service
 from switch.settings import HostPort
+from switch.sip.flow import WILDCARDS
 from switch.sip.settings import SipSettings
 from switch.store.alarm import Alarm
 from switch.store.read import Reader
@@ -25,7 +25,8 @@ from switch.transport.certificate import client_context
 
 def device_plan(found: Configuration) -> Plan:
     """What provisioning is told of a configuration. OSError when a certificate can't be read."""
-    settings, mqtt = found.settings, found.settings.mqtt
+    settings, mqtt, node = found.settings, found.settings.mqtt, found.settings.store.node
+    elsewhere = mqtt.node if mqtt.node is not None and mqtt.node != node else ""
     base = settings.firmware.base_url
     if not base and settings.http.listen:
         base = f"http://{settings.http.listen[0]}"
@@ -34,11 +35,12 @@ def device_plan(found: Configuration) -> Plan:
     return Plan(
         mqtt=mqtt,
         firmware=settings.firmware,
-        devices=settings.devices,
+        devices=() if elsewhere else settings.devices,
         registrar=_registrar(settings.sip),
         realm=settings.realm,
         base_url=base or "http://127.0.0.1",
         tls=client_context(*files) if mqtt.url.startswith("mqtts") else None,
+        elsewhere=elsewhere,
     )
 
 
@@ -75,11 +77,19 @@ def device_service(
 def device_commands(
     service: Service, reader: Reader, perform: Callable[[], None]
 ) -> dict[str, UseCase]:
-    """The commands about devices and firmware."""
-    return {
+    """The commands about devices and firmware; refused where another node has them."""
+    table = {
         **DeviceDesk(service, DeviceReader(reader), perform).table(),
         **FirmwareDesk(service, perform).table(),
     }
+    if not service.plan.elsewhere:
+        return table
+
+    def refuse(args: Args) -> object:
+        owner = service.plan.elsewhere
+        raise CommandRefused("not_here", f"devices are those of node {owner}: ask that switch")
+
+    return dict.fromkeys(table, refuse)
 
 
 def _registrar(sip: SipSettings) -> Registrar:

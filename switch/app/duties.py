@@ -116,6 +116,7 @@ class Duties:
         """What the machines note: somebody must be told of some."""
         self._use_cases.outages(events)
         # On a shared database only the node that wrote a crossing first tells anybody (`gather`).
+        self.watching.on_events(events)
         self._announce(events if self._gather is None else without_crossings(events))
 
     async def meet_deadlines(self) -> None:

@@ -51,6 +51,7 @@ def restated(exchange: Exchange, kept: Kept) -> Iterator[bytes]:
     yield from kept.lives.records()
     yield from exchange.sightings.records(boottime())
     yield from exchange.callbacks.records()
+    yield from exchange.unheard.records()
     yield from kept.ledger.records()
     yield from kept.ladders.records()
     yield from kept.contracts.records()
@@ -87,8 +88,9 @@ async def go_on(
         exchange.meters.restore(record, now, utc)
         exchange.caps.restore(record)
     exchange.meters.restored()
-    _load_totals(exchange, known, now, utc)
+    load_totals(exchange, known, now, utc)
     exchange.callbacks.restore(records, utc)
+    exchange.unheard.restore(records, now, utc)
     kept.ledger.restore(records, known.notices)
     kept.ladders.restore([*known.cases, *records])
     resume(exchange, now)
@@ -98,7 +100,8 @@ async def go_on(
     return [*known.devices, *records]
 
 
-def _load_totals(exchange: Exchange, known: Recalled, now: float, utc: float) -> None:
+def load_totals(exchange: Exchange, known: Recalled, now: float, utc: float) -> None:
+    """What the database knows of minutes, into the meters."""
     for line, n, by_direction, crossed in known.totals:
         if line in exchange.facts.lines:
             cycle = calendar_of(exchange, line).cycle(n)

@@ -36,7 +36,7 @@ class Wires:
         self._found = found
         self._exchange = exchange
         self._encryption = Encryption(exchange, data / "tls", alarm)
-        self.udp = UdpTransport(sip.udp, driver)
+        self.udp = UdpTransport(sip.udp, driver, sip.public_address)
         self.streams = StreamTransport(
             sip.tcp, sip.tls, driver, server_tls=self._encryption.use(found())
         )
@@ -45,6 +45,7 @@ class Wires:
         )
         self.streams.tls_peer = self._encryption.peer
         self.streams.on_handshake = self._encryption.on_handshake
+        exchange.is_connecting = self.streams.is_connecting
         exchange.trunks.peer_names = self.streams.peer_names
         self.names = Names(exchange, resolver(sip), driver.perform)
         self._qualifier = Qualifier(

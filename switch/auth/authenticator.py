@@ -44,10 +44,12 @@ class Challenge:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """The password is wrong, or guessing is locked out: the same answer for both."""
+    """The password is wrong, or guessing is locked out: the same answer for both. `lost` is the
+    user whose password it is that went with stolen hardware, "" for any other."""
 
     slug: str = "bad_credentials"
     locked: bool = False
+    lost: str = ""
 
 
 Verdict = Accepted | Challenge | Rejected
@@ -71,6 +73,7 @@ class Authenticator:
         "accepted",
         "challenged",
         "lockout",
+        "lost",
         "nonces",
     )
 
@@ -88,6 +91,7 @@ class Authenticator:
         self._prefix = f'Digest realm="{realm}", nonce="'
         self._credentials = credentials
         self._coming: Credential = lambda user, algorithm: None
+        self.lost: Credential = self._coming  # secrets that went with stolen hardware
         self._algorithms = tuple(algorithms)
         self._nobody = secrets.token_hex(16)
         self.accepted = 0
@@ -117,10 +121,11 @@ class Authenticator:
         ha1 = self._credentials(given.username, given.algorithm)
         # An unknown user costs the same work, so that time doesn't tell.
         fits = _fits(given, ha1 or self._nobody, request.method) and ha1 is not None
-        is_next = not fits and self._is_coming(given, request.method)
+        is_next = not fits and _fits_any(given, self._coming, request.method)
         if not fits and not is_next:
             locked = self.lockout.failed(given.username, address, ha1 is not None, now)
-            return Rejected(locked=locked)
+            is_lost = _fits_any(given, self.lost, request.method)
+            return Rejected(locked=locked, lost=given.username if is_lost else "")
         # Without qop there is no count: the nonce serves once (as count 1).
         if not self.nonces.use(given.nonce, given.nonce_count or 1, now):
             return self._challenge(place, now, proxy, stale=True)
@@ -130,11 +135,6 @@ class Authenticator:
     def registered(self, user: str, source_ip: str, now: float) -> bool:
         """Note that this user's REGISTER was answered 200; see `Lockout.registered`."""
         return self.lockout.registered(user, address_key(source_ip), now)
-
-    def _is_coming(self, given: Credentials, method: str) -> bool:
-        """Whether the secret is the one that is about to replace the present one."""
-        coming = self._coming(given.username, given.algorithm)
-        return coming is not None and _fits(given, coming, method)
 
     def _given(self, request: Request, proxy: bool) -> Credentials | None:
         """The credentials for our realm, None if there are none that answer what we ask."""
@@ -160,6 +160,12 @@ class Authenticator:
             (name, f"{start}algorithm={algorithm}{end}") for algorithm in self._algorithms
         )
         return Challenge(headers, stale)
+
+
+def _fits_any(given: Credentials, known: Credential, method: str) -> bool:
+    """Whether it is the other secret that is known of this user."""
+    ha1 = known(given.username, given.algorithm)
+    return ha1 is not None and _fits(given, ha1, method)
 
 
 def _fits(given: Credentials, ha1: str, method: str) -> bool:

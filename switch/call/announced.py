@@ -8,7 +8,8 @@ offer, the words come in an answered call, which then is re-targeted by re-INVIT
 from typing import TYPE_CHECKING
 
 from policy.emergency_call import without_warning
-from policy.model import Action
+from policy.engine import decide
+from policy.model import Action, LineState
 from switch.call import afterwards, offers, race
 from switch.call.callee_leg import CalleeLeg
 from switch.call.destination import destination_groups, last_words
@@ -24,6 +25,8 @@ from switch.routing.target import TargetKind
 if TYPE_CHECKING:
     from switch.call.call import Call
 
+GLARE_S = 1.0  # not the dialog's Call-ID's owner: up to 2 s (RFC 3261 §14.1)
+
 
 def is_announcement(leg: Leg | None) -> bool:
     """Whether a media worker is at the other end."""
@@ -36,12 +39,14 @@ def early_ended(call: "Call", leg: CalleeLeg, event: Fail, now: float) -> None:
     call.exchange.announcer.release(leg.target.flow.remote[1])
     call.record.spoke(leg, event.key, now)
     call.disarm()
-    decision = call.decision
     if call.last_words is not None:
         call.finish(*call.last_words, now)
-    elif _goes_on(call, event.key):
+        return
+    if _goes_on(call, event.key, now):
         call.try_next(now)
-    elif decision.action is Action.BLOCK and leg.dialog is None:
+        return
+    decision = call.decision
+    if decision.action is Action.BLOCK and leg.dialog is None:
         _block_unheard(call, now)
     else:
         slug = decision.reason if decision.action is not Action.CONNECT else "no_route"
@@ -85,7 +90,7 @@ def on_disconnect(call: "Call", leg: Leg, event: Disconnect, now: float) -> None
         call.end(call.slug_of_hangup, "caller", event.at)
         return
     call.callee = None
-    if _goes_on(call, event.key) and call.hunt is not None and not call.hunt.is_empty:
+    if _goes_on(call, event.key, now) and call.hunt is not None and not call.hunt.is_empty:
         call.try_next(now)
     else:
         _end_heard(call, now)
@@ -105,12 +110,25 @@ def on_connect(call: "Call", leg: Leg, event: Connect, now: float) -> None:
         call.cancel_branches(now, but=leg)
         call.branches.clear()
         call.record.answered(call, leg, now)
-    offers.ask(call.caller_leg, Update(event.body, by_update=False), now)
+    retarget(call, now)
+
+
+def retarget(call: "Call", now: float) -> None:
+    """HEARING: ask the caller's phone to take the media of who answered, and waits for its answer."""
+    if call.callee is not None and call.callee.ack_waits is not None:
+        offers.ask(call.caller_leg, Update(call.callee.in_body, by_update=False), now)
 
 
 def on_updated(call: "Call", leg: Leg, event: Updated, now: float) -> None:
-    """HEARING: the caller's phone took the target's media, or refused it."""
-    if call.callee is None or leg is not call.caller:
+    """HEARING: the caller's phone took the target's media, or refused it; or the other side says what
+    it makes of the phone's own change."""
+    if leg is not call.caller:
+        offers.answer(call.caller_leg, event, now)
+        return
+    if call.callee is None:
+        return
+    if event.status == 491:  # its own re-INVITE crosses ours (RFC 3261 §14.1)
+        call.arm("retarget", GLARE_S, now)
         return
     if event.status >= 300:
         call.disconnect_all("incompatible", now)
@@ -161,14 +179,32 @@ def on_lost(call: "Call", leg: Leg, event: Lost, now: float) -> None:
         _end_heard(call, now)
 
 
-def _goes_on(call: "Call", key: str) -> bool:
+def _goes_on(call: "Call", key: str, now: float) -> bool:
     """Whether the call continues to its targets after the words."""
     decision = call.decision
-    if decision.override_key and key == decision.override_key:
+    is_override = bool(decision.override_key) and key == decision.override_key
+    is_next = decision.action is Action.CONNECT and call.hunt is not None and not call.hunt.is_empty
+    if not (is_override or is_next) or _has_no_line(call, now):
+        return False
+    if is_override:
         call.record.overridden()
         afterwards.alert(call)
-        return True
-    return decision.action is Action.CONNECT and call.hunt is not None and not call.hunt.is_empty
+    return True
+
+
+def _has_no_line(call: "Call", now: float) -> bool:
+    """Whether the caller's contract ended while the words were spoken: decided anew, the call reaches
+    nobody (terms 2(l)). Hardware that was reported stolen meanwhile goes on: a new call of it is refused,
+    but an emergency call that lives is never cut, and who holds the phone may need help."""
+    exchange, request = call.exchange, call.request
+    if request.line is None:
+        return False
+    seen = exchange.sightings.of(request.line)
+    facts = exchange.facts.policy_facts(request.line, request.source_ip, now, seen)
+    if facts.line is not None and facts.line.state is not LineState.TERMINATED:
+        return False
+    call.decision = decide(request, facts, exchange.rules)
+    return True
 
 
 def _end_heard(call: "Call", now: float) -> None:
@@ -184,11 +220,12 @@ def _block_unheard(call: "Call", now: float) -> None:
     """Nobody heard the warning (no common codec, worker lost): the policy decides once more."""
     exchange, line = call.exchange, call.request.line
     call.decision = decision = without_warning(call.decision)
-    if decision.action is Action.CONNECT:
+    if decision.action is Action.CONNECT and not _has_no_line(call, now):
         afterwards.alert(call)
         at = call.request.at
         call.start(Hunt(destination_groups(exchange, decision, line, call.id, at, now)), now)
         return
-    if line is not None:
-        exchange.warned[line] = now
+    decision = call.decision
+    if line is not None and decision.action is Action.BLOCK:
+        exchange.unheard.note(line, now, exchange.wall(now))
     call.finish(decision.reason, ENDINGS[decision.reason].status, now)

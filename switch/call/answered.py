@@ -42,7 +42,7 @@ class Repeated2xx:
         self.had_offer = False
         self.interval = exchange.timings.t1
         self.gives_up_at = now + 64 * exchange.timings.t1
-        self.tx: ServerTransaction | None = None  # it repeats the 2xx to a repeated INVITE
+        self.tx: ServerTransaction | None = None  # none after a restart
         self.timer: Timer | None = exchange.wheel.arm(now + self.interval, self, "2xx")
 
     def stop(self) -> None:
@@ -62,7 +62,10 @@ class Repeated2xx:
             self.stop()
             leg.on_never_acknowledged(now)
             return
-        self.exchange.outbox.send(self.flow, self.data)
+        if self.tx is not None:
+            self.tx.retransmit()  # where the INVITE came from
+        else:
+            self.exchange.outbox.send(self.flow, self.data)
         self.interval = min(2 * self.interval, self.exchange.timings.t2)
         at = min(now + self.interval, self.gives_up_at)
         self.timer = self.exchange.wheel.arm(at, self, "2xx")

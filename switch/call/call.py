@@ -7,7 +7,7 @@ message, and knows neither SDP nor headers.
 
 from policy.model import Action, CallRequest, Decision, ToEmergency, ToFeature, ToLine
 from switch.call import afterwards, callback, outcome, race
-from switch.call.announced import is_announcement, say_last_words
+from switch.call.announced import is_announcement, retarget, say_last_words
 from switch.call.callee_leg import CalleeLeg
 from switch.call.caller_leg import CallerLeg
 from switch.call.destination import destination_groups, is_vital
@@ -196,6 +196,9 @@ class Call:
         if name == "callback":
             self.try_next(now)
             return
+        if name == "retarget":
+            retarget(self, now)
+            return
         race.on_timer(self, name, now)
 
     def _look_for_phone(self, now: float) -> None:
@@ -276,12 +279,15 @@ class Call:
         announcement = is_announcement(branch)
         # A caller that is answered already gets the target's offer by re-INVITE.
         body = caller.in_body if caller is not None and self.state is CallState.TRYING else None
+        # Of several phones' offers the caller could answer one: without its own, none is asked for early.
+        reliable = isinstance(caller, CallerLeg) and caller.takes_reliable and not announcement
+        reliable = reliable and (body is not None or len(self.branches) == 1)
         branch.start(
             self.identity,
             body,
             [] if announcement else self.crossed,
             self.max_forwards,
-            isinstance(caller, CallerLeg) and caller.takes_reliable and not announcement,
+            reliable,
             now,
         )
 
@@ -293,7 +299,7 @@ class Call:
             if is_announcement(branch) and branch.is_open:
                 self.record.spoke(branch, "", now)
                 self.exchange.announcer.release(branch.target.flow.remote[1])
-            if branch.is_open and branch.target.is_emergency:
+            elif branch.is_open:
                 self.record.attempted(self, branch, 487, now)
             keep = self.is_emergency and but is not None and self.callee is None
             branch.cancel(now, reason, keep_answer=keep)

@@ -66,7 +66,8 @@ class Window:
 
 
 class CallbackWindows:
-    """The windows that are open, one a line; a later call of the line replaces its window."""
+    """The windows that are open, one a line, those that end first in front; a later call of the line
+    replaces its window."""
 
     __slots__ = ("_outbox", "_windows")
 
@@ -76,9 +77,11 @@ class CallbackWindows:
 
     def open(self, window: Window, utc: float) -> None:
         """Open a window at UTC seconds `utc`, or prolong it."""
-        for line in [line for line, old in self._windows.items() if old.until < utc]:
-            del self._windows[line]
-        self._windows[window.line] = window
+        windows = self._windows
+        windows.pop(window.line, None)  # its new place is the last
+        while windows and (first := next(iter(windows.values()))).until < utc:
+            del windows[first.line]
+        windows[window.line] = window
         self._outbox.journal.append(window.record())
 
     def prolong(self, line: str, until: float, utc: float) -> None:
@@ -97,6 +100,7 @@ class CallbackWindows:
         for record in records:
             if record.get("k") == KIND and record["until"] >= utc:
                 fields = {name: record[name] for name in Window.__slots__}
+                self._windows.pop(record["line"], None)
                 self._windows[record["line"]] = Window(**fields)
 
     def records(self) -> Iterator[bytes]:

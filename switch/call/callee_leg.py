@@ -7,24 +7,26 @@ After the answer everything is `Leg`'s.
 
 from enum import Enum
 
+from switch.call import way
+from switch.call.challenge import CHALLENGES, proofs, proved
 from switch.call.emergency_media import speech_only
 from switch.call.ending import slug_of
 from switch.call.exchange import Exchange
+from switch.call.hunt import contacts_of
 from switch.call.identity import Caller
 from switch.call.invitation import Wording, write_invite
 from switch.call.leg import CallOfLeg, Leg
 from switch.call.offers import refuse_pending
 from switch.call.phone_location import take_apart
-from switch.call.relay import body_of
+from switch.call.relay import allows_update, body_of
 from switch.call.repair import copy_of, repaired, strip_place
 from switch.call.state import LegState
 from switch.call.vocabulary import Body, Connect, Fail, Ring
-from switch.dialog.dialog import Dialog, bare_uri, contact_value, via_value
+from switch.dialog.dialog import Dialog, contact_value, via_value
 from switch.dialog.offer_answer import OfferState
 from switch.dialog.reliable import ReliableReceiver
 from switch.dialog.session_timer import raised_interval, read_answer
 from switch.routing.target import Place, Target
-from switch.sip.digest import authorize, choose_challenge
 from switch.sip.flow import Flow
 from switch.sip.ids import new_tag
 from switch.sip.message import Request, Response
@@ -55,6 +57,7 @@ class CalleeLeg(Leg):
         "invite_tx",
         "is_repaired",
         "late_offer",
+        "media_tag",
         "prack_waits",
         "received",
         "sent_at",
@@ -76,6 +79,7 @@ class CalleeLeg(Leg):
         self.late_offer = False
         self.received: ReliableReceiver | None = None
         self.prack_waits: str | None = None  # RAck of an 18x whose offer the caller still answers
+        self.media_tag = ""  # To-tag of who last sent a session description
         self.forks: set[str] | None = None  # To-tags of second 200s, already hung up
         self.started_at = 0.0
         self.sent_at = 0.0  # when the INVITE went out last
@@ -149,7 +153,7 @@ class CalleeLeg(Leg):
     def on_response(self, tx: ClientTransaction, response: Response, now: float) -> None:
         """A response to our INVITE, or to a later request of this leg."""
         if tx is not self.invite_tx:
-            if response.cseq.method != "PRACK":
+            if response.cseq.method != "PRACK" or response.status in CHALLENGES:
                 super().on_response(tx, response, now)
             return
         status = response.status
@@ -170,7 +174,9 @@ class CalleeLeg(Leg):
         if tx is self.invite_tx:
             self.exchange.trunks.failed(self.label, self.flow, now)
             self.fail(Fail(408, "unreachable"), now)
-        else:
+        elif (
+            tx.method != "PRACK"
+        ):  # whose loss ends nothing: the callee minds it, or answers anyway
             super().on_timeout(tx, now)
 
     def on_transport_error(self, tx: ClientTransaction, now: float) -> None:
@@ -207,10 +213,10 @@ class CalleeLeg(Leg):
         wanted = self.call is not None
         self.branch = Branch.ANSWERED
         early = self.dialog
-        self.dialog = Dialog.from_response(invite, response, self.local_tag, self.flow)
+        self.dialog = self._dialog_of(invite, response)
         if early is not None:
             self.dialog.local_cseq = max(early.local_cseq, self.dialog.local_cseq)
-        self.peer_takes_update = "UPDATE" in (response.get("Allow") or "")
+        self.peer_takes_update = allows_update(response)
         self.state = LegState.CONFIRMED
         body = body_of(response)
         self.in_body = body or self.in_body
@@ -226,9 +232,15 @@ class CalleeLeg(Leg):
             self.send_ack(self.dialog, invite.cseq.number, None, now)
         self.session.start(read_answer(response, self.exchange.settings.session_expires_s), now)
         self.invite = None
-        self.report(Connect(body, is_offer), now)
+        self.report(Connect(body, is_offer, self._is_other(tag, body)), now)
 
     # -- inside --------------------------------------------------------------------------------
+
+    def _dialog_of(self, invite: Request, response: Response) -> Dialog:
+        dialog = Dialog.from_response(invite, response, self.local_tag, self.flow)
+        if self.is_trunk:
+            way.of_carrier(dialog)
+        return dialog
 
     def _send_on(self, flow: Flow, now: float) -> None:
         assert self.invite is not None
@@ -257,7 +269,7 @@ class CalleeLeg(Leg):
         assert self.invite is not None
         self.invite = copy_of(self.invite)
         self.branch = Branch.CALLING
-        self.dialog = None
+        self.dialog, self.media_tag = None, ""
         self._send_on(self.flow, now)
 
     def _on_provisional(self, response: Response, now: float) -> None:
@@ -267,26 +279,35 @@ class CalleeLeg(Leg):
         self.branch = Branch.RINGING
         tag = response.to_tag
         if tag and (self.dialog is None or self.dialog.remote_tag != tag):
-            self.dialog = Dialog.from_response(self.invite, response, self.local_tag, self.flow)
+            self.dialog = self._dialog_of(self.invite, response)
             self.received = None
-        self.peer_takes_update = "UPDATE" in (response.get("Allow") or "")
+        self.peer_takes_update = allows_update(response)
         body = body_of(response)
         is_reliable, is_offer = False, False
-        if "100rel" in (response.get("Require") or "") and self.dialog is not None:
+        if (
+            any("100rel" in value for value in response.get_all("Require"))
+            and self.dialog is not None
+        ):
             taken = self._take_reliable(response, body, now)
             if taken is None:
                 return
             is_reliable, is_offer = True, taken
         self.in_body = body or self.in_body
-        self.report(Ring(response.status, body, is_reliable, is_offer), now)
+        is_other = self._is_other(tag or "", body)
+        self.report(Ring(response.status, body, is_reliable, is_offer, is_other), now)
+
+    def _is_other(self, tag: str, body: Body | None) -> bool:
+        """Whether a body comes from another fork behind the target than the one before."""
+        if body is None:
+            return False
+        before, self.media_tag = self.media_tag, tag
+        return before not in ("", tag)
 
     def _take_reliable(self, response: Response, body: Body | None, now: float) -> bool | None:
         """PRACK a reliable provisional; None when it is a repeated one, else whether it offers."""
         rseq = response.get("RSeq") or ""
-        if not rseq.isascii() or not rseq.isdigit():
-            return None
         self.received = self.received or ReliableReceiver()
-        if not self.received.accept(int(rseq)):
+        if not self.received.accept(rseq):
             return None
         rack = f"{rseq} {self.cseq} INVITE"
         if body is not None and self.late_offer and self.offer is OfferState.STABLE:
@@ -311,9 +332,7 @@ class CalleeLeg(Leg):
         if self.branch is Branch.CANCELLED:
             self.fail(Fail(status, "cancelled"), now)
         elif not self._tries_again(response, now):
-            contacts: tuple[str, ...] = ()
-            if status < 400:
-                contacts = tuple(bare_uri(value) for value in response.split("Contact"))
+            contacts = contacts_of(response) if status < 400 else ()
             if status == 503:
                 self.exchange.trunks.failed(self.label, self.flow, now)
             key = response.get("X-Vigie-Key") or ""
@@ -333,22 +352,11 @@ class CalleeLeg(Leg):
         credentials = self.target.credentials
         if credentials is None or self.challenged or self.invite is None:
             return False
-        proxy = response.status == 407
-        values = response.get_all("Proxy-Authenticate" if proxy else "WWW-Authenticate")
-        challenge = choose_challenge(values)
-        if challenge is None:
+        invite = copy_of(self.invite)
+        if not proved(invite, response, credentials):
             return False
-        self.challenged = True
-        answer = authorize(
-            challenge,
-            credentials.username,
-            credentials.password,
-            "INVITE",
-            self.invite.uri,
-            1,
-            new_tag(),
-        )
-        self.invite.set("Proxy-Authorization" if proxy else "Authorization", answer)
+        self.challenged, self.invite = True, invite
+        self.proofs = (self.cseq + 1, proofs(invite))
         self._again(now)
         return True
 
@@ -371,7 +379,8 @@ class CalleeLeg(Leg):
         self.exchange.outbox.send(fork.flow, fork.build("ACK", self.cseq).to_bytes())
         if tag not in self.forks:
             self.forks.add(tag)
-            self.exchange.transactions.request(fork.request("BYE"), fork.flow, self, now)
+            # Nobody's: what becomes of it says nothing about the dialog that goes on.
+            self.exchange.transactions.request(fork.request("BYE"), fork.flow, None, now)
 
     def fail(self, event: Fail, now: float) -> None:
         """The branch is over: tell the call why."""

@@ -6,9 +6,9 @@ the answer, the refusal, CANCEL. After the answer everything is `Leg`'s.
 
 from switch.call.ending import ending_headers
 from switch.call.exchange import Exchange
+from switch.call.headers import ALLOW
 from switch.call.leg import CallOfLeg, Leg
-from switch.call.offers import ALLOW
-from switch.call.relay import body_of
+from switch.call.relay import allows_update, body_of
 from switch.call.state import LegState
 from switch.call.vocabulary import Body, Cancel, Lost, Prack, Ring, Update
 from switch.clock import Timer
@@ -37,6 +37,7 @@ class CallerLeg(Leg):
         "early_tags",
         "invite",
         "invite_tx",
+        "media_are_sure",
         "merge_key",
         "queued_rings",
         "relayed_media",
@@ -60,9 +61,9 @@ class CallerLeg(Leg):
         self.dialog = Dialog.from_invite(invite, self.local_tag, flow)
         self.in_body = body_of(invite)
         self.offer = OfferState.REMOTE_OFFER if self.in_body else OfferState.STABLE
-        self.peer_takes_update = "UPDATE" in (invite.get("Allow") or "")
+        self.peer_takes_update = allows_update(invite)
         self.session.peer_supports = supports(invite, "timer")
-        self.requires_reliable = "100rel" in (invite.get("Require") or "")
+        self.requires_reliable = any("100rel" in value for value in invite.get_all("Require"))
         self.takes_reliable = self.requires_reliable or supports(invite, "100rel")
         self.reliable: ReliableSender | None = None
         self.reliable_timer: Timer | None = None
@@ -70,6 +71,7 @@ class CallerLeg(Leg):
         self.relayed_media = (
             False  # an answer went out in a provisional of the present early dialog
         )
+        self.media_are_sure = False  # and it was acknowledged
         self.early_tags: list[str] = []
         self.agreed: SessionTimer | None = None
         self.merge_key = (invite.call_id, invite.from_tag, invite.cseq.number)
@@ -109,7 +111,7 @@ class CallerLeg(Leg):
         body = ring.body
         if body is not None:
             headers.append(("Content-Type", body.content_type))
-            self.relayed_media = True
+            self.relayed_media, self.media_are_sure = True, ring.is_offer
             self.out_body = body
         if reliable:
             self._send_reliable(ring, headers, now)
@@ -121,8 +123,8 @@ class CallerLeg(Leg):
         invite, tx = self.invite, self.invite_tx
         if invite is None or tx is None:
             return
-        if body is None and self._answer_may_be_lost():
-            body = self.out_body
+        if body is None and self.relayed_media and not self.media_are_sure:
+            body = self.out_body  # the answer in a provisional may be lost (RFC 6337 §3.1.1)
         self.stop_reliable()
         headers = [
             ("Contact", contact_value(self.flow)),
@@ -204,16 +206,9 @@ class CallerLeg(Leg):
         if self.reliable_timer is not None:
             self.reliable_timer.cancel()
             self.reliable_timer = None
-        self.reliable = None
+        if self.reliable is not None:
+            self.reliable.give_up()
         self.queued_rings.clear()
-
-    def _answer_may_be_lost(self) -> bool:
-        """Whether the answer went out in a provisional that nobody acknowledged: then the 2xx says
-        it again (RFC 6337 §3.1.1)."""
-        if not self.relayed_media or self.reliable is None:
-            return self.relayed_media
-        waiting = self.reliable.waiting
-        return waiting is not None and not waiting.carries_offer
 
     def _forget_invite(self) -> None:
         self.exchange.invites.discard(self.merge_key)
@@ -239,7 +234,12 @@ class CallerLeg(Leg):
         elif ring.body is not None:
             self.offer = OfferState.STABLE
         sender.waiting = Unacknowledged(
-            rseq, self.flow, response.to_bytes(), self.exchange.timings.t1, carries_offer
+            rseq,
+            self.flow,
+            response.to_bytes(),
+            self.exchange.timings.t1,
+            carries_offer,
+            ring.body is not None and not carries_offer,
         )
         self.invite_tx.respond(response, now)
         at = now + sender.waiting.interval_s
@@ -261,11 +261,14 @@ class CallerLeg(Leg):
         self.reliable_timer = self.exchange.wheel.arm(at, self, "reliable")
 
     def _on_prack(self, tx: ServerTransaction, request: Request, now: float) -> None:
-        assert self.reliable is not None and self.invite is not None
-        taken = self.reliable.acknowledge(request.get("RAck"), self.invite.cseq.number)
+        assert self.reliable is not None
+        rack, cseq = request.get("RAck"), self.merge_key[2]
+        taken = self.reliable.acknowledge(rack, cseq)
         if taken is None:
-            self.reply(tx, request, 481, now)
+            is_late = self.reliable.was_overtaken(rack, cseq)
+            self.reply(tx, request, 200 if is_late else 481, now)
             return
+        self.media_are_sure = self.media_are_sure or taken.carries_answer
         if self.reliable_timer is not None:
             self.reliable_timer.cancel()
         body = body_of(request)
@@ -276,7 +279,8 @@ class CallerLeg(Leg):
             self.report(Prack(body), now)
         elif body is not None:
             # A new offer in PRACK crosses as UPDATE; the PRACK's 200 carries the answer.
-            self.pending, self.offer, self.in_body = tx, OfferState.REMOTE_OFFER, body
+            self.pending, self.offer = tx, OfferState.REMOTE_OFFER
+            self.agreed_body, self.in_body = self.in_body, body
             self.report(Update(body, by_update=True), now)
         else:
             self.reply(tx, request, 200, now)

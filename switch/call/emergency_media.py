@@ -20,8 +20,8 @@ def speech_only(body: Body) -> Body:
     """An offer without comfort noise and silence suppression, A-law first."""
     if not _is_sdp(body):
         return body
-    content = sdp.without_silence_suppression(sdp.remove_codec(body.content, "CN"))
-    content = sdp.reorder_codecs(content, ["PCMA"])
+    content = sdp.choose_codecs(body.content, first="PCMA", without="CN")
+    content = sdp.without_silence_suppression(content)
     return body if content is body.content else Body(body.content_type, content)
 
 

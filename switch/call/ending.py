@@ -29,6 +29,7 @@ _ROWS = (
     Ending("terminated", 403, 21, "The line's contract has ended", "terminated"),
     Ending("not_activated", 403, 21, "The line is not activated yet", "not_activated"),
     Ending("stolen", 403, 21, "The device was reported stolen"),
+    Ending("retired", 403, 21, "The device was taken out of service"),
     Ending("not_permitted", 403, 21, "The line may not call this kind of number", "not_permitted"),
     Ending("fraud_hold", 403, 21, "Calls are held on suspicion of fraud", "fraud_hold"),
     Ending("unknown_number", 404, 1, "The number is not in service"),

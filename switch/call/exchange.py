@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from policy.engine import Rules
 from switch.auth.authenticator import Authenticator
 from switch.call.callback import CallbackWindows
+from switch.call.unheard import UnheardBlocks
 from switch.clock import Wheel
 from switch.facts.settings import AccountSettings
 from switch.facts.sightings import Sightings
@@ -32,6 +33,8 @@ from switch.usage.meter import Meters
 if TYPE_CHECKING:
     from switch.call.call import Call
     from switch.call.leg import Leg
+
+CLOSED_REMEMBERED = 65_536  # more than are open at a time; one that is forgotten costs a failed try
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,30 +106,31 @@ class Exchange:
     draw: Callable[[], float]
     calendar: Callable[[AccountSettings], Calendar]
     boot_id: str = ""
+    is_connecting: Callable[[Flow], bool] = lambda _: False  # its connection is still being opened
     psap: PsapTable = NO_TABLE  # swapped whole by an import (console/psap_routes.py)
     received_at: float = 0.0  # boottime at which the message in hand was received
     legs: dict[str, "Leg"] = field(default_factory=dict)
     calls: dict[str, "Call"] = field(default_factory=dict)
     # (Call-ID, From tag, CSeq) of every INVITE that is not finally answered (RFC 3261 §8.2.2.2)
     invites: set[tuple[str, str | None, int]] = field(default_factory=set)
-    # When (boottime) a line was last blocked without hearing the warning.
-    warned: dict[str, float] = field(default_factory=dict)
     # Lines in a live emergency call: their phones get no second call (RFC 6881 SP-38).
     in_emergency: dict[str, int] = field(default_factory=dict)
     live_by_line: dict[str, int] = field(default_factory=dict)
+    closed_connections: dict[int, None] = field(default_factory=dict)  # in the order of their end
     is_draining: bool = False
     callbacks: CallbackWindows = field(init=False)
+    unheard: UnheardBlocks = field(init=False)
 
     def __post_init__(self) -> None:
         self.callbacks = CallbackWindows(self.outbox)
+        self.unheard = UnheardBlocks(self.outbox)
 
-    def present_flow(self, aor: str, flow: Flow, now: float) -> Flow:
-        """The connection by which the phone behind `flow` is reached now: that one while it lives,
-        else that of the phone's latest registration (RFC 5626 §5.3)."""
-        bindings = self.registrar.bindings(aor, now)
-        if not bindings or any(binding.flow == flow for binding in bindings):
-            return flow
-        return max(bindings, key=lambda binding: binding.updated_at).destination
+    def note_closed(self, connection: int) -> None:
+        """A connection has ended: what goes to its peer now needs another."""
+        closed = self.closed_connections
+        while len(closed) > CLOSED_REMEMBERED:
+            del closed[next(iter(closed))]
+        closed[connection] = None
 
     def count_line(self, line: str | None, change: int) -> None:
         """A call of `line` began (+1) or ended (-1): what channel limits are compared with."""

@@ -6,6 +6,9 @@ phone speak to a carrier with the operator's voice (P-*, X-*, Geolocation).
 
 from switch.sip.message import Request, Response
 
+ALLOW = (
+    "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, MESSAGE, NOTIFY"  # ours, on each leg
+)
 MAX_HISTORY = 10  # entries of Diversion or History-Info that cross: a longer list is a forward loop
 
 CROSSING_REQUEST: dict[str, frozenset[str]] = {
@@ -22,6 +25,11 @@ CROSSING_REQUEST: dict[str, frozenset[str]] = {
 # a claim that only carriers may make (psap-callback, RFC 7090).
 TOWARDS_TRUNK = frozenset({"Identity"})
 FROM_TRUNK = frozenset({"Priority"})
+
+# Of an emergency call's INVITE only a signature goes on, if it is of the size of one (RFC 8224, 1-2 KB):
+# what a phone adds must not make the INVITE too large for the first path.
+IN_EMERGENCY = frozenset({"Identity"})
+MAX_IN_EMERGENCY = 2048
 
 # Body types that may cross; the rest is answered 415.
 CROSSING_BODIES = frozenset(
@@ -58,3 +66,8 @@ def crossing(
                 continue
         crossed.append((name, value))
     return crossed
+
+
+def crossing_in_emergency(fields: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Those of the fields that cross which a call for help takes along."""
+    return [(n, v) for n, v in fields if n in IN_EMERGENCY and len(v) <= MAX_IN_EMERGENCY]

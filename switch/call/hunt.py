@@ -4,8 +4,12 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from switch.routing.target import Target
+from switch.sip.errors import LocalProtocolError, ParseError
+from switch.sip.message import Response
+from switch.sip.nameaddr import NameAddr
 
 MAX_REDIRECTS = 5  # contacts followed in one call: a carrier that redirects in circles ends here
+_DIALLED = ("sip", "sips", "tel")
 
 
 class Hunt:
@@ -35,3 +39,17 @@ class Hunt:
             self._redirects += 1
             new.append((replace(origin, request_uri=contact),))
         self._groups[:0] = new
+
+
+def contacts_of(response: Response) -> tuple[str, ...]:
+    """The URIs that a 3xx names and an INVITE can go to, without headers (§19.1.5); a carrier's mistakes
+    are left out, since the call must go on all the same."""
+    found: list[str] = []
+    try:
+        for value in response.split("Contact"):
+            uri = NameAddr.parse(value).uri
+            if uri.scheme in _DIALLED:
+                found.append(str(uri._replace(headers=())))
+    except (ParseError, LocalProtocolError):
+        pass
+    return tuple(found)

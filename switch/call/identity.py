@@ -6,6 +6,7 @@ emergency call, whose PSAP calls back the line itself. A withheld number still t
 are trusted with it, in P-Asserted-Identity.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from policy.model import Decision, ToLine, ToNumber
@@ -50,14 +51,8 @@ def shown_number(facts: Snapshot, decision: Decision, line: str | None, request:
 
 def _preferred(request: Request) -> str:
     """The user of the first P-Preferred-Identity that can be read (RFC 3325 §9.2), "" without."""
-    for value in request.split("P-Preferred-Identity")[:2]:
-        try:
-            user = NameAddr.parse(value).uri.user
-        except ParseError:
-            continue
-        if user:
-            return user
-    return ""
+    users = (address.uri.user for address in _addresses(request, "P-Preferred-Identity"))
+    return next((user for user in users if user), "")
 
 
 def _assigned(facts: Snapshot, line: Line, asked: str) -> list[str]:
@@ -80,16 +75,22 @@ def asserted_by_trunk(request: Request, carrier: Carrier) -> tuple[Caller, list[
     """The caller as a trunk tells it (P-Asserted-Identity before From), and how our phones are told
     what to think of the number."""
     for name in ("P-Asserted-Identity", "From"):
-        for value in request.split(name)[:2]:
-            try:
-                address = NameAddr.parse(value)
-            except ParseError:
-                continue
+        for address in _addresses(request, name):
             if address.uri.user:
                 found = inbound_caller(address.uri.user, carrier)
                 withheld = found.is_masked or wants_privacy(request)
                 return Caller(found.number, address.display or "", withheld), found.headers()
     return Caller("", "", is_withheld=True), []
+
+
+def _addresses(request: Request, name: str) -> list[NameAddr]:
+    """The first two addresses of a field; what can't be read is as good as absent, and refuses no call."""
+    found: list[NameAddr] = []
+    with suppress(ParseError):
+        for value in request.split(name)[:2]:
+            with suppress(ParseError):
+                found.append(NameAddr.parse(value))
+    return found
 
 
 def quoted(display: str) -> str:

@@ -8,16 +8,17 @@ from policy.emergency_call import without_warning
 from policy.engine import decide
 from policy.model import Action, CallRequest, Decision, NumberClass, ToFeature, ToLine
 from switch.auth.authenticator import Accepted, Challenge, Rejected
-from switch.call import afterwards, audit, callback
+from switch.call import afterwards, audit, callback, way
 from switch.call.call import Call
 from switch.call.caller_leg import CallerLeg
 from switch.call.capping import is_over_cap
 from switch.call.destination import announcement, destination_groups, hears_early_media
 from switch.call.ending import ENDINGS, ending_headers
 from switch.call.exchange import Exchange
-from switch.call.headers import CROSSING_BODIES, crossing
+from switch.call.headers import CROSSING_BODIES, crossing, crossing_in_emergency
 from switch.call.hunt import Hunt
 from switch.call.identity import Caller, asserted_by_trunk, shown_number, wants_privacy
+from switch.call.mending import usable
 from switch.call.phone_location import claimed_values
 from switch.call.record import CallRecord
 from switch.dialog.dialog import host_port
@@ -62,15 +63,18 @@ def receive_invite(
     """Take a new INVITE that comes from `origin`, the far end of the flow, or behind a trusted proxy
     the phone's; its call, if it makes one, is in `exchange.calls` afterwards."""
     try:
-        _check_hops(invite)
         trunk = exchange.trunks.of_request(invite, origin)
         dialled = dialled_number(invite)
         if trunk is not None:
             # Where we are registered, the Request-URI holds our token and To the number.
             dialled = trunk.called_number(invite) or dialled
         is_emergency = exchange.rules.emergency.classify(dialled) is not None
+        if is_emergency:
+            invite = usable(invite, tx.flow, exchange.settings.host)
+        elif not invite.has("Contact"):
+            raise Refused(400, "bad_request")  # §8.1.1.8
         line = None if trunk else identify(exchange, invite, origin, now, is_emergency)
-        if not is_emergency:  # which is tried with what it has: 420 and 415 are for who can choose
+        if not is_emergency:  # 420 and 415 are for who can choose
             _check_extensions(invite)
             _check_body(invite)
         _open(exchange, tx, invite, origin, line, trunk, dialled, now)
@@ -146,13 +150,19 @@ def unsupported(request: Request) -> str:
     return ", ".join(tag for tag in request.split("Require") if tag.lower() not in SUPPORTED)
 
 
-def _check_hops(invite: Request) -> None:
-    """What makes an INVITE impossible whoever sent it (RFC 3261 §8.1.1)."""
-    hops = invite.max_forwards
-    if hops is not None and hops <= 0:
+def hops_left(exchange: Exchange, invite: Request, line: str | None, is_emergency: bool) -> int:
+    """The Max-Forwards that the call goes on with (RFC 3261 §16.6 step 3), of which none is 483.
+
+    A line's emergency call begins with all of them, whatever its phone says: that isn't a loop yet. Beside
+    a live one of the same line it may be that one, come back through a PBX that is registered here, so
+    its hops count. What a trunk brings has been somewhere, and counts always.
+    """
+    most, said = exchange.settings.max_forwards, invite.max_forwards
+    if is_emergency and line is not None and line not in exchange.in_emergency:
+        return most - 1
+    if said == 0:
         raise Refused(483, "too_many_hops")
-    if not invite.has("Contact"):
-        raise Refused(400, "bad_request")
+    return min(most if said is None else said, most) - 1
 
 
 def _check_extensions(invite: Request) -> None:
@@ -217,6 +227,7 @@ def _open(
     seen = exchange.sightings.of(line)
     facts = exchange.facts.policy_facts(line, request.source_ip, now, seen)
     decision = decide(request, facts, exchange.rules)
+    hops = hops_left(exchange, invite, line, decision.number_class in EMERGENCY)
     _check_load(exchange, trunk, decision)
     _check_channels(exchange, line, trunk, decision)
     identity = asserted or Caller(
@@ -229,7 +240,7 @@ def _open(
     )
     call = Call(new_call_id(), exchange, request, decision, identity, record)
     leg = _caller_leg(call, tx, invite)
-    call.max_forwards = min((invite.max_forwards or 70), exchange.settings.max_forwards) - 1
+    call.max_forwards = hops
     call.crossed = _crossed(call, invite, marks)
     call.opened()
     brief = leg.agree_on_timer()
@@ -251,7 +262,7 @@ def _call_request(
 ) -> CallRequest:
     """What the policy is asked."""
     at = exchange.wall(now)
-    warned = exchange.warned.get(line) if line else None
+    unheard_s = exchange.unheard.age_s(line, now) if line else None
     return CallRequest(
         dialled=dialled,
         line=line,
@@ -261,7 +272,7 @@ def _call_request(
         trunk_trusted=trunk.carrier.trusted if trunk else False,
         caller=asserted.number if asserted else "",
         priority=invite.get("Priority") or "" if trunk else "",
-        warned_at=None if warned is None else at - (now - warned),
+        warned_at=None if unheard_s is None else at - unheard_s,
     )
 
 
@@ -271,7 +282,7 @@ def _crossed(call: Call, invite: Request, marks: list[tuple[str, str]]) -> list[
     from_trunk = call.request.trunk is not None
     fields = crossing(invite, "INVITE", from_trunk=from_trunk, to_trunk=to_trunk)
     if call.is_emergency:
-        fields += claimed_values(invite)
+        fields = crossing_in_emergency(fields) + claimed_values(invite)
     return fields if to_trunk else callback.marked(fields, call.is_callback) + marks
 
 
@@ -282,6 +293,7 @@ def _caller_leg(call: Call, tx: ServerTransaction, invite: Request) -> CallerLeg
     leg.is_trunk = request.trunk is not None
     leg.label = request.trunk or request.line or ""
     leg.aor = request.line or ""
+    way.of_caller(leg, invite)
     call.caller = leg
     tx.owner = leg
     return leg
@@ -322,7 +334,7 @@ def _try_targets(exchange: Exchange, call: Call, leg: CallerLeg, now: float) -> 
         elif decision.action is Action.BLOCK:
             decision = call.decision = without_warning(decision)
             if decision.action is Action.BLOCK and call.request.line is not None:
-                exchange.warned[call.request.line] = now
+                exchange.unheard.note(call.request.line, now, call.request.at)
     if decision.action is Action.CONNECT or (decision.override_key and groups):
         groups += destination_groups(
             exchange, decision, call.request.line, call.id, call.request.at, now

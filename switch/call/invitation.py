@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from switch.call.exchange import CallSettings
+from switch.call.headers import ALLOW
 from switch.call.identity import Caller, from_value, identity_headers
-from switch.call.offers import ALLOW
 from switch.call.repair import PLACE_FIELDS
 from switch.call.vocabulary import Body
 from switch.dialog.dialog import contact_value, via_value
@@ -57,7 +57,7 @@ def _write_emergency(target: Target, wording: Wording) -> tuple[Flow, Request]:
         return _by_size(target, _written(target, wording, target.flow, plain, body))
     whole = _located(target, wording)
     flow, invite = _by_size(target, _written(target, wording, target.flow, *whole))
-    if flow.transport == "UDP" and _size(invite) > MAX_UDP_REQUEST:
+    if flow.transport == "UDP" and invite.size > MAX_UDP_REQUEST:
         invite = _written(target, wording, flow, plain, body)
     return flow, invite
 
@@ -65,7 +65,7 @@ def _write_emergency(target: Target, wording: Wording) -> tuple[Flow, Request]:
 def _by_size(target: Target, invite: Request) -> tuple[Flow, Request]:
     """The INVITE for the target's flow, readdressed to its TCP flow if it is too large for UDP."""
     stream = target.stream_flow
-    if target.flow.transport != "UDP" or stream is None or _size(invite) <= MAX_UDP_REQUEST:
+    if target.flow.transport != "UDP" or stream is None or invite.size <= MAX_UDP_REQUEST:
         return target.flow, invite
     invite.set("Via", via_value(stream))
     invite.set("Contact", contact_value(stream))
@@ -137,8 +137,3 @@ def _supported(reliable: bool, body: Body) -> str:
     """RFC 6442 §8 has the option tag `geolocation` where a location is conveyed."""
     tags = "timer, 100rel" if reliable else "timer"
     return f"{tags}, geolocation" if body.content_type.startswith("multipart/") else tags
-
-
-def _size(invite: Request) -> int:
-    """Octets on the wire, where all but a few are ASCII."""
-    return len(invite.to_bytes())

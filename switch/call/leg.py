@@ -9,23 +9,23 @@ messages; it never sees the other leg.
 from collections.abc import Sequence
 from typing import Protocol
 
-from switch.call import offers
+from switch.call import challenge, media_told, offers, relay, way
 from switch.call.answered import Repeated2xx
+from switch.call.challenge import CHALLENGES
 from switch.call.ending import ending_headers
 from switch.call.exchange import Exchange
-from switch.call.headers import CROSSING_BODIES
-from switch.call.offers import ALLOW
+from switch.call.headers import ALLOW
 from switch.call.peer import is_peer
 from switch.call.refresh import SessionClock
 from switch.call.relay import RELAYED_METHODS, body_of
 from switch.call.state import LegState
-from switch.call.vocabulary import Acknowledge, Body, Disconnect, Event, Lost, Relay, Updated
+from switch.call.vocabulary import Acknowledge, Body, Disconnect, Event, Lost, Updated
 from switch.dialog.dialog import Dialog, via_value
 from switch.dialog.offer_answer import OfferState
 from switch.sip.build import make_response
 from switch.sip.flow import Flow
 from switch.sip.message import Request, Response
-from switch.transaction.client import ClientTransaction
+from switch.transaction.client import ClientOwner, ClientTransaction
 from switch.transaction.server import ServerTransaction
 
 BYE_RETRY_S = 1.0  # a phone whose connection is gone registers again within seconds, or never
@@ -49,6 +49,7 @@ class Leg:
     __slots__ = (
         "ack",
         "ack_waits",
+        "agreed_body",
         "aor",
         "asked",
         "bye_reason",
@@ -69,6 +70,7 @@ class Leg:
         "own_refresh",
         "peer_takes_update",
         "pending",
+        "proofs",
         "session",
         "state",
     )
@@ -88,6 +90,8 @@ class Leg:
         self.offer = OfferState.STABLE
         self.in_body: Body | None = None  # the peer's last session description
         self.out_body: Body | None = None  # ours, as sent
+        self.agreed_body: Body | None = None  # what the open offer is to replace: stays if refused
+        self.proofs: tuple[int, list[tuple[str, str]]] = (0, [])  # of our INVITE with this CSeq
         self.pending: ServerTransaction | None = None  # an offer whose answer we owe
         self.ok: Repeated2xx | None = None
         self.ack: tuple[int, bytes, Flow] | None = None  # our last ACK, to repeat it
@@ -122,6 +126,7 @@ class Leg:
             self.reply(tx, request, 500, now, [("Retry-After", "1")])
         else:
             self.heard_at = at
+            way.follow(self, tx.flow, request.via.has_rport)
             self._on_known_request(tx, request, now, at)
 
     def _on_known_request(
@@ -135,7 +140,7 @@ class Leg:
         elif request.method in ("INVITE", "UPDATE"):
             offers.on_offer(self, tx, request, now)
         elif request.method in RELAYED_METHODS:
-            self._on_relay(tx, request, now)
+            relay.on_relay(self, tx, request, now)
         else:
             self.refuse_method(tx, request, now)
 
@@ -154,6 +159,7 @@ class Leg:
     def on_bye(self, tx: ServerTransaction, request: Request, now: float, at: float) -> None:
         """The peer hangs up; an offer that we still owe an answer ends with it (§15.1.2)."""
         self.reply(tx, request, 200, now)
+        media_told.at_end(self, request)
         offers.refuse_pending(self, 487, now)
         if self.state is not LegState.ENDED:
             self.end(now)
@@ -179,17 +185,6 @@ class Leg:
         self.report(Acknowledge(body if ok.had_offer else None), now)
         if self.bye_reason is not None and self.state is LegState.CONFIRMED:
             self._send_bye(self.bye_reason, now)
-
-    def _on_relay(self, tx: ServerTransaction, request: Request, now: float) -> None:
-        """A request that crosses as it is; OPTIONS is answered here (it asks about this hop)."""
-        if request.method == "OPTIONS":
-            self.reply(tx, request, 200, now, [("Allow", ALLOW)])
-        elif self.call is None:
-            self.reply(tx, request, 481, now)
-        elif request.body and (request.content_type or "") not in CROSSING_BODIES:
-            self.reply(tx, request, 415, now)
-        else:
-            self.report(Relay(tx, request), now)
 
     # -- words from the call -------------------------------------------------------------------
 
@@ -251,7 +246,10 @@ class Leg:
     def on_response(self, tx: ClientTransaction, response: Response, now: float) -> None:
         """A response to a request that this leg sent in its dialog."""
         status, method = response.status, response.cseq.method
+        if status in CHALLENGES and challenge.asks_again(self, tx, response, now):
+            return
         if status < 200 or method == "BYE":
+            media_told.at_end(self, response)
             return
         if status not in (408, 481):
             self.heard_at = now
@@ -262,7 +260,9 @@ class Leg:
             if status < 300:
                 offers.on_accepted(self, response, method, now)
             else:
-                offers.on_settled(self, Updated(status, None), now)
+                # Challenges and redirects are this hop's: to the other side it is a no.
+                refusal = 488 if status < 400 or status in CHALLENGES else status
+                offers.on_settled(self, Updated(refusal, None), now)
         if status in (408, 481):
             self.on_dialog_gone(now)
 
@@ -277,7 +277,7 @@ class Leg:
     def on_timeout(self, tx: ClientTransaction, now: float) -> None:
         """No answer to a request in the dialog counts as 408."""
         if self.state is not LegState.ENDED:
-            offers.on_settled(self, Updated(408, None), now)
+            self._unsettled(tx, 408, now)
             self.on_dialog_gone(now)
 
     def on_transport_error(self, tx: ClientTransaction, now: float) -> None:
@@ -285,7 +285,12 @@ class Leg:
         if tx.method == "BYE" and self.aor:
             self.exchange.wheel.arm(now + BYE_RETRY_S, self, "bye")
         elif self.state is not LegState.ENDED:
-            offers.on_settled(self, Updated(480, None), now)
+            self._unsettled(tx, 480, now)
+
+    def _unsettled(self, tx: ClientTransaction, status: int, now: float) -> None:
+        """Nothing came of a request of ours: if it was an offer, it counts as refused."""
+        if tx is self.asked:
+            offers.on_settled(self, Updated(status, None), now)
 
     def on_dialog_gone(self, now: float) -> None:
         """481 or 408 in the dialog ends it (§12.2.1.2). Not so an emergency call, unless both sides have
@@ -347,6 +352,9 @@ class Leg:
     def send_ack(self, dialog: Dialog, cseq: int, body: Body | None, now: float) -> None:
         """ACK a 2xx outside any transaction and keep the bytes for its repetitions (§13.2.2.4)."""
         request = dialog.build("ACK", cseq)
+        if self.proofs[0] == cseq:
+            for name, value in self.proofs[1]:
+                request.add(name, value)
         if body is not None:
             request.add("Content-Type", body.content_type)
             request.body = body.content
@@ -361,16 +369,17 @@ class Leg:
         ok.tx = tx
         return ok
 
-    def send(self, request: Request, now: float) -> ClientTransaction:
-        """Send in the dialog, on the flow that the phone has now."""
+    def send(
+        self, request: Request, now: float, owner: ClientOwner | None = None
+    ) -> ClientTransaction:
+        """Send in the dialog, by the way that leads to the peer now; `owner` None is this leg."""
         assert self.dialog is not None
         dialog = self.dialog
-        if dialog.flow.is_reliable and self.aor:
-            flow = self.exchange.present_flow(self.aor, dialog.flow, now)
-            if flow != dialog.flow:
-                dialog.flow = flow
-                request.set("Via", via_value(flow))
-        return self.exchange.transactions.request(request, dialog.flow, self, now)
+        flow = way.present(self, dialog, now)
+        if flow != dialog.flow:
+            dialog.flow = flow
+            request.set("Via", via_value(flow))
+        return self.exchange.transactions.request(request, flow, owner or self, now)
 
     def _repeat_ack(self, response: Response) -> bool:
         """A repeated 2xx gets the same ACK again."""

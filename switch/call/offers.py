@@ -7,7 +7,8 @@ stands in `leg.offer`.
 
 from typing import TYPE_CHECKING
 
-from switch.call.headers import CROSSING_BODIES
+from switch.call import way
+from switch.call.headers import ALLOW, CROSSING_BODIES
 from switch.call.relay import body_of
 from switch.call.state import LegState
 from switch.call.vocabulary import Body, Update, Updated, Withdraw
@@ -27,8 +28,6 @@ from switch.transaction.server import ServerTransaction
 if TYPE_CHECKING:
     from switch.call.leg import Leg
 
-ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, MESSAGE, NOTIFY"
-
 
 def on_offer(leg: "Leg", tx: ServerTransaction, request: Request, now: float) -> None:
     """re-INVITE or UPDATE: refused on glare, answered here if it only refreshes, else crossed."""
@@ -44,8 +43,7 @@ def on_offer(leg: "Leg", tx: ServerTransaction, request: Request, now: float) ->
     if isinstance(timer, TooBrief):
         leg.reply(tx, request, 422, now, [("Min-SE", str(timer.min_se))])
         return
-    assert leg.dialog is not None
-    leg.dialog.refresh_target(request)
+    _refresh_target(leg, request)
     leg.session.peer_supports = supports(request, "timer")
     leg.session.agreed = timer
     leg.pending = tx
@@ -55,7 +53,7 @@ def on_offer(leg: "Leg", tx: ServerTransaction, request: Request, now: float) ->
         return
     if body is not None:
         leg.offer = TABLE[leg.offer, OfferEvent.RECEIVE_OFFER]
-        leg.in_body = body
+        leg.agreed_body, leg.in_body = leg.in_body, body
     leg.report(Update(body, by_update=not is_invite), now)
 
 
@@ -126,8 +124,21 @@ def refresh(leg: "Leg", now: float) -> bool:
     return True
 
 
+def _refresh_target(leg: "Leg", message: Request | Response) -> None:
+    """Take the peer's new Contact; a carrier listens there."""
+    assert leg.dialog is not None
+    leg.dialog.refresh_target(message)
+    if leg.is_trunk:
+        way.of_carrier(leg.dialog)
+
+
 def _is_idle(leg: "Leg") -> bool:
-    return leg.offer is OfferState.STABLE and leg.pending is None and leg.ack_waits is None
+    return (
+        leg.offer is OfferState.STABLE
+        and leg.pending is None
+        and leg.asked is None  # also a refresh without a body, whose answer isn't the other side's
+        and leg.ack_waits is None
+    )
 
 
 def refuse_pending(leg: "Leg", status: int, now: float) -> None:
@@ -135,6 +146,8 @@ def refuse_pending(leg: "Leg", status: int, now: float) -> None:
     tx, leg.pending = leg.pending, None
     if tx is None:
         return
+    if leg.offer is OfferState.REMOTE_OFFER:
+        leg.in_body = leg.agreed_body  # else the same offer again would pass for a refresh
     leg.offer = TABLE.get((leg.offer, OfferEvent.REFUSED), OfferState.STABLE)
     headers = [("Retry-After", "1")] if status == 500 else []
     leg.reply(tx, tx.request, status, now, headers)
@@ -174,7 +187,7 @@ def _send(leg: "Leg", method: str, body: Body | None, now: float) -> None:
     request = dialog.request(method)
     request.add("Contact", contact_value(dialog.flow))
     request.add("Allow", ALLOW)
-    request.add("Supported", "timer, 100rel")
+    request.add("Supported", "timer")  # no 100rel: only a first INVITE's provisionals are awaited
     agreed = leg.session.agreed
     if agreed is not None:
         refresher = "uac" if agreed.is_refresher else "uas"
@@ -184,7 +197,7 @@ def _send(leg: "Leg", method: str, body: Body | None, now: float) -> None:
         request.add("Content-Type", body.content_type)
         request.body = body.content
         leg.offer = TABLE[leg.offer, OfferEvent.SEND_OFFER]
-        leg.out_body = body
+        leg.agreed_body, leg.out_body = leg.out_body, body
     leg.asked = leg.send(request, now)
 
 
@@ -192,7 +205,7 @@ def on_accepted(leg: "Leg", response: Response, method: str, now: float) -> None
     """2xx to our re-INVITE or UPDATE."""
     dialog = leg.dialog
     assert dialog is not None
-    dialog.refresh_target(response)
+    _refresh_target(leg, response)
     body = body_of(response)
     had_no_offer = method == "INVITE" and leg.offer is OfferState.STABLE
     if had_no_offer and not leg.own_refresh:
@@ -210,10 +223,14 @@ def on_settled(leg: "Leg", updated: Updated, now: float) -> None:
     """An offer of ours is settled; a refresh of our own concerns nobody else."""
     leg.asked = None
     if updated.status >= 300:
+        if leg.offer is OfferState.LOCAL_OFFER:
+            leg.out_body = leg.agreed_body
         leg.offer = TABLE.get((leg.offer, OfferEvent.REFUSED), OfferState.STABLE)
     if leg.own_refresh:
         leg.own_refresh = False
-        if updated.status >= 300:
+        if updated.status == 491 or updated.status >= 500:
+            leg.session.retry(now)
+        elif updated.status >= 300:
             leg.session.restart(now)
     elif leg.state is not LegState.ENDED:
         leg.report(updated, now)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 ANSWERED: Final = "answered"
 CANCELLED: Final = "cancelled"  # the caller hung up before
-BLOCKED: Final = "blocked"  # abroad; the warning was what there was to say
+BLOCKED: Final = "blocked"  # abroad, or the contract ended meanwhile: words were all there was
 FAILED: Final = "failed"  # no route took it
 
 
@@ -55,7 +55,7 @@ def outcome_of(call: "Call", slug: str) -> str:
     """One of the four words for an emergency call that ended by `slug`."""
     if call.record.answer is not None:
         return ANSWERED
-    if call.decision.action is Action.BLOCK and not call.record.override:
+    if call.decision.action is not Action.CONNECT and not call.record.override:
         return BLOCKED
     return CANCELLED if slug == "cancelled" else FAILED
 

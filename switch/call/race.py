@@ -1,5 +1,6 @@
 """The race of emergency routes: when the next one starts, and who is given up.
 
+    its connection isn't open after `CONNECT_S`       the next starts beside it
     nothing came, not even a 100, for `no_100_s`      the route is given up, the next starts
     a 100 came, but no ringing for `emergency_pdd_s`  the next starts beside it
     the latest one fails                              the next starts at once, others or not
@@ -17,18 +18,30 @@ from switch.call.callee_leg import Branch, CalleeLeg
 if TYPE_CHECKING:
     from switch.call.call import Call
 
+# So that an INVITE is on some trunk within 200 ms where one's TCP swallows SYNs. Probes keep connections to
+# emergency trunks open, and one that has to be opened takes a few ms: who waits so long lost its SYN.
+CONNECT_S = 0.15
 _EARLY_S = 0.001  # a timer may fire this much early; a route is not given up for that
 
 
 def watch(call: "Call", now: float) -> None:
     """A route was started: look at it again when even a slow carrier has sent its 100."""
-    call.arm("no_100", call.exchange.settings.no_100_s, now)
+    latest = _latest(call)
+    if latest is not None and latest.flow.is_reliable:
+        call.arm("connecting", CONNECT_S, now)
+    else:
+        call.arm("no_100", call.exchange.settings.no_100_s, now)
 
 
 def on_timer(call: "Call", name: str, now: float) -> None:
-    """A patience ran out: "no_100" or "pdd"."""
+    """A patience ran out: "connecting", "no_100" or "pdd"."""
     settings = call.exchange.settings
     latest = _latest(call)
+    if name == "connecting" and latest is not None:
+        if latest.is_silent and call.exchange.is_connecting(latest.flow) and _has_next(call):
+            start_next(call, now)
+            return
+        name = "no_100"
     if latest is not None and latest.is_silent:
         left = latest.sent_at + settings.no_100_s - now
         if left > _EARLY_S:
@@ -60,6 +73,10 @@ def goes_on(call: "Call", failed: CalleeLeg) -> bool:
         and all(branch.branch is not Branch.RINGING for branch in open_ones)
         and all(branch.started_at <= failed.started_at for branch in open_ones)
     )
+
+
+def _has_next(call: "Call") -> bool:
+    return call.hunt is not None and not call.hunt.is_empty
 
 
 def _latest(call: "Call") -> CalleeLeg | None:

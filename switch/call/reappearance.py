@@ -1,7 +1,7 @@
 """Stolen hardware that shows itself: it is refused, and the operator hears from where (terms 2(b)).
 
 One notice a line, day and address: a phone tries every few minutes. Deliberately absent: the refusal
-itself, and the network's hardware (MQTT), which provisioning watches.
+itself. Provisioning tells of the same hardware at the broker.
 """
 
 from datetime import UTC, datetime
@@ -13,8 +13,11 @@ from switch.sip.message import Request
 CLAUSE = "2(b)"
 
 
-def note_stolen(exchange: Exchange, line: Line, request: Request, source: str, now: float) -> None:
-    """A stolen line's own credentials were used from the address `source`."""
+def note_stolen(exchange: Exchange, user: str, request: Request, source: str, now: float) -> None:
+    """The credentials that went with the stolen hardware of line `user` were used from `source`."""
+    line = exchange.facts.lines.get(user)
+    if line is None:
+        return
     user_agent = request.get("User-Agent") or ""
     exchange.outbox.note(
         "line.stolen_seen",
@@ -23,6 +26,11 @@ def note_stolen(exchange: Exchange, line: Line, request: Request, source: str, n
         source=source,
         user_agent=user_agent,
     )
+    tell(exchange, line, source, user_agent, now)
+
+
+def tell(exchange: Exchange, line: Line, source: str, what: str, now: float) -> None:
+    """The operator hears, once a line, day and `source`; `what` is the hardware's own word."""
     day = datetime.fromtimestamp(exchange.wall(now), UTC).date()
     exchange.outbox.note(
         "notice.due",
@@ -32,5 +40,5 @@ def note_stolen(exchange: Exchange, line: Line, request: Request, source: str, n
         account=line.account,
         audience="operator",
         clause=CLAUSE,
-        fields={"source": source, "user_agent": user_agent},
+        fields={"source": source, "user_agent": what},
     )

@@ -331,7 +331,7 @@ class CallRecord:
             account=known.account if known else None,
             direction=direction,
             src=call.identity.number,
-            dst=_destination_number(call),
+            dst=destination_number(call),
             dst_raw=self.dst_raw,
             start=utc_ms(self.start),
             answer=answered,
@@ -361,7 +361,8 @@ class CallRecord:
         return destination.line if isinstance(destination, ToLine) else None
 
 
-def _destination_number(call: "Call") -> str:
+def destination_number(call: "Call") -> str:
+    """The number that the call is for, by the dial plan; what was dialled where it leads nowhere."""
     destination = call.decision.destination
     if isinstance(destination, ToLine):
         return call.exchange.facts.lines[destination.line].number

@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-from switch.call.headers import crossing
+from switch.call.headers import ALLOW, CROSSING_BODIES, crossing
 from switch.call.vocabulary import Body, Relay, Relayed
 from switch.sip.build import make_response
-from switch.sip.message import Message, Response
+from switch.sip.message import Message, Request, Response
 from switch.transaction.client import ClientTransaction
 from switch.transaction.server import ServerTransaction
 
@@ -22,6 +22,23 @@ def body_of(message: Message) -> Body | None:
     return Body(message.get("Content-Type") or "application/sdp", message.body)
 
 
+def allows_update(message: Message) -> bool:
+    """Whether the sender takes UPDATE (RFC 3311 §4); Allow may fill several lines."""
+    return any("UPDATE" in value for value in message.get_all("Allow"))
+
+
+def on_relay(leg: "Leg", tx: ServerTransaction, request: Request, now: float) -> None:
+    """A request that crosses as it is; OPTIONS is answered here (it asks about this hop)."""
+    if request.method == "OPTIONS":
+        leg.reply(tx, request, 200, now, [("Allow", ALLOW)])
+    elif leg.call is None:
+        leg.reply(tx, request, 481, now)
+    elif request.body and (request.content_type or "") not in CROSSING_BODIES:
+        leg.reply(tx, request, 415, now)
+    else:
+        leg.report(Relay(tx, request), now)
+
+
 def send_relay(leg: "Leg", relay: Relay, now: float) -> None:
     """Send the other side's request in this leg's dialog; `Relayed` comes back for it."""
     dialog = leg.dialog
@@ -35,8 +52,16 @@ def send_relay(leg: "Leg", relay: Relay, now: float) -> None:
     if source.body:
         request.add("Content-Type", source.get("Content-Type") or "text/plain")
         request.body = source.body
-    owner = _RelayOwner(leg, relay.transaction)
-    leg.exchange.transactions.request(request, dialog.flow, owner, now)
+    leg.send(request, now, _RelayOwner(leg, relay.transaction))
+
+
+def say_as_relay(request: Request) -> None:
+    """Write a key that an INFO says as `application/dtmf` as `application/dtmf-relay`: pjsip, which reads it
+    in the media workers, knows no other form."""
+    key = request.body.strip()
+    if request.method == "INFO" and request.content_type == "application/dtmf" and len(key) == 1:
+        request.set("Content-Type", "application/dtmf-relay")
+        request.body = b"Signal=%b\r\nDuration=160\r\n" % key
 
 
 def answer_relay(relayed: Relayed, now: float) -> None:

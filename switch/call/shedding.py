@@ -86,7 +86,7 @@ class Shedding:
             return 2
         if self._calls_back(data):
             return 0 if self._exchange.trunks.of_flow(flow) is not None else 1
-        if not self._is_emergency(rest.partition(b" ")[0]):
+        if not self._is_emergency(rest):
             return 2
         return 0 if self._is_ours(data, flow) else 1
 
@@ -168,7 +168,7 @@ class Shedding:
             return True
         if self._calls_back(data) and self._exchange.trunks.of_flow(flow) is not None:
             return False
-        return not self._is_emergency(rest.partition(b" ")[0])
+        return not self._is_emergency(rest)
 
     def _calls_back(self, data: bytes) -> bool:
         """Whether an INVITE looks like a PSAP's call-back: by the header, or by a number in whatever
@@ -190,8 +190,10 @@ class Shedding:
             == tag[1].decode("ascii", "replace")
         )
 
-    def _is_emergency(self, uri: bytes) -> bool:
-        """Whether a Request-URI names an emergency service; one that can't be read might."""
+    def _is_emergency(self, rest: bytes) -> bool:
+        """Whether the Request-URI, with which `rest` begins, names an emergency service; one that can't be
+        read might, and call/mending.py looks closer."""
+        uri = rest.lstrip(b" <").partition(b" ")[0]
         try:
             text = uri.decode()
             dialled = (Uri.parse(text).user or "") if uri[:5].lower().startswith(_SIP) else text

@@ -12,7 +12,7 @@ from switch.call.callee_leg import CalleeLeg
 from switch.call.forking import best_failure
 from switch.call.journal import acknowledged_record, answered_record, refreshed_record
 from switch.call.leg import Leg
-from switch.call.relay import answer_relay, send_relay
+from switch.call.relay import answer_relay, say_as_relay, send_relay
 from switch.call.state import CallState
 from switch.call.vocabulary import (
     Acknowledge,
@@ -36,16 +36,17 @@ if TYPE_CHECKING:
     from switch.call.call import Call
 
 
-# So that the phones that lost don't show a missed call (RFC 3326 §3.1).
 # Endings that nobody saw: a peer fell silent, or no longer knows the call.
 UNSEEN = frozenset({"session_expired", "not_answered_in_dialog"})
+# So that the phones that lost don't show a missed call (RFC 3326 §3.1).
 ELSEWHERE = 'SIP;cause=200;text="Call completed elsewhere"'
 
 
 def on_ring(call: "Call", leg: Leg, event: Ring, now: float) -> None:
     """A target makes progress. Emergency: the first that rings wins the race."""
     assert isinstance(leg, CalleeLeg)
-    call.record.rang(now)
+    if not announced.is_announcement(leg):
+        call.record.rang(now)
     if call.is_emergency and leg.is_trunk:
         call.cancel_branches(now, but=leg)
         call.disarm()
@@ -57,6 +58,8 @@ def on_ring(call: "Call", leg: Leg, event: Ring, now: float) -> None:
     call.record.ringing_relayed = True
     if call.is_emergency and event.is_offer and event.body is not None:
         event = event._replace(body=emergency_media.speech_only(event.body))
+    if event.is_other:
+        call.caller_leg.open_new_early_dialog()
     call.caller_leg.ring(event, now)
 
 
@@ -80,6 +83,8 @@ def on_connect(call: "Call", leg: Leg, event: Connect, now: float) -> None:
     body = event.body
     if call.is_emergency and event.is_offer and body is not None:
         body = emergency_media.speech_only(body)
+    if event.is_other:
+        call.caller_leg.open_new_early_dialog()
     call.caller_leg.connect(body, event.is_offer, now)
     call.note(answered_record(call, losers))
 
@@ -189,6 +194,8 @@ def on_relay(call: "Call", leg: Leg, event: Relay, now: float) -> None:
     if other is None:
         answer_relay(Relayed(event.transaction, 481, None), now)
     else:
+        if announced.is_announcement(other):
+            say_as_relay(event.request)
         send_relay(other, event, now)
 
 
@@ -245,7 +252,9 @@ TABLE: dict[tuple[CallState, type], Row] = {
     (_H, Connect): announced.on_connect,
     (_H, Fail): announced.on_fail,
     (_H, Acknowledge): announced.on_acknowledge,
+    (_H, Update): on_update,
     (_H, Updated): announced.on_updated,
+    (_H, Withdraw): on_withdraw,
     (_H, Relay): on_relay,
     (_H, Relayed): on_relayed,
     (_H, Disconnect): announced.on_disconnect,

@@ -21,20 +21,24 @@ class Ring(NamedTuple):
     """The callee's side makes progress: a provisional response above 100.
 
     `is_reliable`: the callee sent it reliably (RFC 3262); `is_offer`: its body is an offer, so the
-    PRACK that carries the answer waits for the caller's.
+    PRACK that carries the answer waits for the caller's. `is_other`: somebody else than before speaks,
+    behind a proxy that forks.
     """
 
     status: int
     body: Body | None
     is_reliable: bool = False
     is_offer: bool = False
+    is_other: bool = False
 
 
 class Connect(NamedTuple):
-    """The callee answered. `is_offer`: the body is an offer, its answer comes with the ACK."""
+    """The callee answered. `is_offer`: the body is an offer, its answer comes with the ACK; `is_other`:
+    it is not the one whose media were heard before."""
 
     body: Body | None
     is_offer: bool
+    is_other: bool = False
 
 
 class Fail(NamedTuple):

@@ -137,6 +137,7 @@ device.log        {device} -> [{at, kind, state, version, detail}]: everything, 
 firmware.list     {} -> [{model, version, security_version, sha256, bytes, deltas, signed}]
 firmware.add      {path, model, version, security_version?} -> the same, of one that isn't signed yet
 firmware.sign     {keys} -> {signed [target]}; keys: the directory of the offline keys
+firmware.work     {} -> {what, done, total}: how far one of these two is; what: "" when none is under way
 firmware.plan     {model, version, rollout?, canaries?, stages?, soak_s?, min_sample?, max_failure_rate?,
                   failure_budget?, max_under_way?, deadline_s?, window?, starts_at?, expires_at?, by?} -> as
                   firmware.status
@@ -163,7 +164,7 @@ drain.status      {} -> the same
 doctor            {} -> [{check, ok, detail, advice}]: what only the running switch can tell
 
 Slugs of refusals beside those of call endings: unknown_command, bad_args, bad_config, unknown_call,
-unchanged, emergency, not_running, store_unavailable, switch_error.
+unchanged, emergency, not_running, not_here (devices are another node's), store_unavailable, switch_error.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -179,7 +180,8 @@ class Command:
 
     `optional` arguments may be absent. `offline` commands also work from the files and the store,
     without a running switch; `local` ones always do, since they are about the caller's files. `records`
-    ones show what the database holds: what happened before the command has to be in it.
+    ones show what the database holds: what happened before the command has to be in it. `slow` ones may
+    take minutes.
     """
 
     name: str
@@ -188,6 +190,7 @@ class Command:
     offline: bool = False
     local: bool = False
     records: bool = False
+    slow: bool = False
 
 
 def _command(name: str, required: str = "", optional: str = "", **where: bool) -> Command:
@@ -268,8 +271,9 @@ COMMANDS: Mapping[str, Command] = {
         _command("device.rotate", "device", "by"),
         _command("device.log", "device", offline=True, records=True),
         _command("firmware.list"),
-        _command("firmware.add", "path model version", "security_version"),
-        _command("firmware.sign", "keys"),
+        _command("firmware.add", "path model version", "security_version", slow=True),
+        _command("firmware.sign", "keys", slow=True),
+        _command("firmware.work"),
         _command(
             "firmware.plan",
             "model version",

@@ -5,6 +5,9 @@ from rich.markup import escape
 
 from switch.console import show
 from switch.console.desk import DEFAULT_DATA, DEMO_CONFIG, Config, Data, Desk, Json
+from switch.toml import told
+
+_PARTS = ("file", "line", "key", "message")
 
 app = typer.Typer(help="Configuration.", no_args_is_help=True)
 
@@ -89,5 +92,5 @@ def _print(errors: list[dict[str, object]], failed: list[dict[str, object]], pas
 
 
 def _told(problem: dict[str, object]) -> str:
-    where = f"{problem.get('file')}:{problem.get('line') or 0}:{problem.get('key')}"
-    return f"{escape(where)}: {escape(str(problem.get('message')))}"
+    file, line, key, message = (problem.get(name) or "" for name in _PARTS)
+    return escape(told(str(file), int(str(line or 0)), str(key), str(message)))

@@ -20,6 +20,7 @@ from switch.console.socket import NAME, NotRunning, ask
 #: The demo that comes with the sources, so that `vigie` does something before it is configured.
 DEMO_CONFIG = Path(__file__).resolve().parents[2] / "configs" / "demo"
 DEFAULT_DATA = Path("var")
+USUAL_S, SLOW_S = 10.0, 3600.0  # how long an answer is waited for
 
 #: Slugs that mean a wrong configuration or a wrong use, not a refusal.
 _MISUSE = frozenset({"bad_config", "bad_args", "unknown_command"})
@@ -48,7 +49,10 @@ class Desk:
         house = context.find_object(House)
         if house is None:
             raise TypeError("the command line was started without its house")
-        return cls(house, config, data, as_json)
+        desk = cls(house, config, data, as_json)
+        if data.exists() and not data.is_dir():
+            desk.refuse("bad_args", f"--data {data} is no directory")
+        return desk
 
     def ask(self, command: str, **args: object) -> object:
         """Carry `command` out and return its result; ends the process if it is refused."""
@@ -74,7 +78,8 @@ class Desk:
     def _carry_out(self, command: str, args: Mapping[str, object]) -> object:
         if not COMMANDS[command].local:
             try:
-                return ask(self.data / NAME, command, args)
+                limit_s = SLOW_S if COMMANDS[command].slow else USUAL_S
+                return ask(self.data / NAME, command, args, timeout_s=limit_s)
             except NotRunning:
                 if not COMMANDS[command].offline:
                     raise CommandRefused(

@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import RenderableType
 from rich.live import Live
+from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from switch.console import show
@@ -18,6 +20,7 @@ Device = Annotated[str, typer.Argument(help="The device's id, as `device list` n
 Watch = Annotated[bool, typer.Option("--watch", help="Follow until Ctrl-C.")]
 
 WATCH_PERIOD_S = 0.5
+_BAR_WIDTH = 20
 COLUMNS = (
     "id",
     "line",
@@ -188,8 +191,11 @@ def log(
     show.table(items, ("at", "kind", "state", "version", "detail"), empty="Nothing happened yet.")
 
 
-def follow(desk: Desk, command: str, columns: tuple[str, ...]) -> None:
-    """Show the rows of a command again and again until Ctrl-C; with --json one array after the other."""
+def follow(
+    desk: Desk, command: str, columns: tuple[str, ...], bar: tuple[str, str] | None = None
+) -> None:
+    """Show the rows of a command again and again until Ctrl-C; with --json one array after the other.
+    `bar`: what of what to show the progress of ("confirmed", "devices")."""
     try:
         with Live(console=show.out(), auto_refresh=False) as live:
             while True:
@@ -197,18 +203,26 @@ def follow(desk: Desk, command: str, columns: tuple[str, ...]) -> None:
                 if desk.as_json:
                     show.json(items)
                 else:
-                    live.update(_grid(items, columns), refresh=True)
+                    live.update(_grid(items, columns, bar), refresh=True)
                 time.sleep(WATCH_PERIOD_S)
     except KeyboardInterrupt:
         raise typer.Exit(0) from None
 
 
-def _grid(items: list[dict[str, object]], columns: tuple[str, ...]) -> Table:
+def _grid(
+    items: list[dict[str, object]], columns: tuple[str, ...], bar: tuple[str, str] | None
+) -> Table:
     grid = Table(box=None, pad_edge=False, header_style="dim")
     for name in columns:
         grid.add_column(name.replace("_", " "))
+    if bar is not None:
+        grid.add_column("progress", min_width=_BAR_WIDTH)
     for item in items:
-        grid.add_row(*(show.readable(name, item.get(name)) for name in columns))
+        cells: list[RenderableType] = [show.readable(name, item.get(name)) for name in columns]
+        if bar is not None:
+            done, total = (float(str(item[name])) for name in bar)
+            cells.append(ProgressBar(total=total, completed=done, width=_BAR_WIDTH))
+        grid.add_row(*cells)
     return grid
 
 

@@ -3,14 +3,17 @@
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from policy.model import LineState
+from switch.clock import boottime
 from switch.console.commands import Args, CommandRefused, UseCase
+from switch.console.device_log import log
 from switch.provisioning import factory
 from switch.provisioning.device import Event, NotAllowedError
 from switch.provisioning.devices import Twin
+from switch.provisioning.fleet import Fleet
 from switch.provisioning.service import Service
-from switch.store.read import StoreUnavailableError
 from switch.store.read_devices import DeviceReader
 
 
@@ -40,7 +43,7 @@ class DeviceDesk:
 
     def list_(self, args: Args) -> object:
         """All devices."""
-        return [self._fleet.as_json(twin) for twin in self._fleet.devices.by_id.values()]
+        return [row(self._fleet, twin) for twin in self._fleet.devices.by_id.values()]
 
     def show(self, args: Args) -> object:
         """One device, and its story."""
@@ -48,9 +51,10 @@ class DeviceDesk:
         device, reported, telemetry = twin.device, twin.reported, twin.telemetry
         line = self._fleet.line_of(twin)
         return {
-            **self._fleet.as_json(twin),
+            **row(self._fleet, twin),
             "serial": device.serial,
             "certificate": device.certificate_serial,
+            "certificate_until": device.certificate_until or None,
             "claimed_at": device.claimed_at or None,
             "since": twin.since or None,
             "desired_rev": twin.published.rev if twin.published is not None else None,
@@ -130,9 +134,13 @@ class DeviceDesk:
         )
 
     def clear(self, args: Args) -> object:
-        """A person looked at it: neither tampered nor cloned."""
+        """A person looked at it: neither tampered nor cloned, or stolen and known to be about."""
 
         def cleared(twin: Twin) -> None:
+            if twin.device.was_stolen:
+                self._fleet.note("device.acknowledged", device=twin.device.id)
+                self._fleet.note("line.acknowledged", line=twin.line)
+                return
             self._fleet.change(twin, Event.CLEAR, _by(args), "cleared")
             for event in ("device.cleared", "device.unique"):
                 self._fleet.note(event, device=twin.device.id)
@@ -155,7 +163,7 @@ class DeviceDesk:
         twin = self._twin(args)
         self._change(lambda: change(twin))
         self._perform()
-        return self._fleet.as_json(twin)
+        return row(self._fleet, twin)
 
     def _change(self, change: Callable[[], None]) -> None:
         try:
@@ -164,16 +172,27 @@ class DeviceDesk:
             raise CommandRefused("not_allowed", str(error)) from None
 
 
-def log(reader: DeviceReader) -> UseCase:
-    """`device.log` by the database alone."""
-
-    async def tell(args: Args) -> object:
-        try:
-            return await reader.story(str(args["device"]))
-        except StoreUnavailableError as error:
-            raise CommandRefused("store_unavailable", str(error)) from None
-
-    return tell
+def row(fleet: Fleet, twin: Twin) -> dict[str, Any]:
+    """What `device list` shows of a device."""
+    device, reported = twin.device, twin.reported
+    wanted = fleet.firmware_for(twin)
+    line = twin.line
+    return {
+        "id": device.id,
+        "line": line,
+        "model": device.model or twin.definition.model,
+        "version": twin.version,
+        "target": wanted.version if wanted is not None else twin.version,
+        "rollout_state": reported.fw.state.value if reported is not None else "",
+        "online": twin.online,
+        "sip_registered": bool(fleet.exchange.registrar.bindings(line, boottime())),
+        "state": device.life.value,
+        "history": [
+            {"at": each.at, "state": each.state, "version": each.version}
+            for each in twin.happenings
+            if each.kind == "update"
+        ],
+    }
 
 
 def existing(path: object) -> Path:

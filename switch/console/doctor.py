@@ -123,7 +123,8 @@ def running(data: Path) -> Iterator[Finding]:
 
 def _print(findings: list[Finding]) -> None:
     out = show.out()
+    width = max(len(finding.check) for finding in findings)
     signs = {True: "[green]ok  [/]", False: "[red]bad [/]", None: "[yellow]note[/]"}
     for finding in findings:
         advice = f"  [dim]{escape(finding.advice)}[/]" if not finding.ok and finding.advice else ""
-        out.print(f"{signs[finding.ok]}  {finding.check:16} {escape(finding.detail)}{advice}")
+        out.print(f"{signs[finding.ok]}  {finding.check:{width}}  {escape(finding.detail)}{advice}")

@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from switch.console import show
 from switch.console.desk import DEFAULT_DATA, DEMO_CONFIG, Config, Data, Desk, Json
 from switch.console.device import Watch, follow
 from switch.console.person import By, person
+from switch.console.progress import watched
 
 app = typer.Typer(help="Firmware of devices: images and rollouts.", no_args_is_help=True)
 rollout = typer.Typer(help="Rollouts, by stages and gates.", no_args_is_help=True)
@@ -21,6 +21,7 @@ COLUMNS = (
     *("rollout", "version", "state", "stage", "devices", "reached"),
     *("pending", "under_way", "confirmed", "failed", "why"),
 )
+WATCHED = ("rollout", "state", "stage", "under_way", "confirmed", "failed", "why")
 
 
 @app.command("list")
@@ -54,14 +55,14 @@ def add(
 ) -> None:
     """Take an image in, with deltas from those before. Nobody gets it before it is signed."""
     desk = Desk.of(context, config, data, as_json)
-    with Console(stderr=True).status("hashing, and making deltas"):
-        item = desk.ask_object(
-            "firmware.add",
-            path=str(path.absolute()),
-            model=model,
-            version=version,
-            security_version=security_version,
-        )
+    item = watched(
+        desk,
+        "firmware.add",
+        path=str(path.absolute()),
+        model=model,
+        version=version,
+        security_version=security_version,
+    )
     show.json(item) if as_json else show.pairs(item)
 
 
@@ -75,7 +76,7 @@ def sign(
 ) -> None:
     """Sign what was added. The directory gets the keys that it lacks: keep it off this machine."""
     desk = Desk.of(context, config, data, as_json)
-    item = desk.ask_object("firmware.sign", keys=str(keys.absolute()))
+    item = watched(desk, "firmware.sign", keys=str(keys.absolute()))
     show.json(item) if as_json else show.pairs(item)
 
 
@@ -141,7 +142,7 @@ def status(
     """Show how far the rollouts are."""
     desk = Desk.of(context, config, data, as_json)
     if watch:
-        follow(desk, "firmware.status", COLUMNS)
+        follow(desk, "firmware.status", WATCHED, bar=("confirmed", "devices"))
     items = desk.ask_rows("firmware.status")
     show.json(items) if as_json else show.table(items, COLUMNS, empty="No rollout was planned.")
 

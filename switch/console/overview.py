@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
+from switch.call.announced import is_announcement
 from switch.call.call import Call
 from switch.call.exchange import Exchange
 from switch.call.record import calendar_of
@@ -166,6 +167,8 @@ def state_of(call: Call) -> str:
     """A call's state as people say it."""
     if call.state is CallState.CONNECTED:
         return "connected"
+    if any(branch.is_open and is_announcement(branch) for branch in call.branches):
+        return "announcement"
     return "ringing" if call.record.rang_at is not None else "early"
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from policy.engine import decide
-from policy.model import Action, CallRequest, Decision, Step, ToFeature
+from policy.model import Action, CallRequest, Decision, Step, ToFeature, ToLine, ToNumber
 from switch.call.capping import reached_cap
 from switch.call.destination import destination_groups
 from switch.call.exchange import Exchange
@@ -53,7 +53,7 @@ def _check(args: Args) -> None:
 
 def limits(exchange: Exchange, found: Rehearsal) -> list[Step]:
     """Steps of `explain` for what would refuse this call at this moment although the rules let it
-    pass: a cap, or the line's channels."""
+    pass: the line's channels, a cap, no phone or no carrier that takes it."""
     request, decision = found.request, found.decision
     if decision.action is not Action.CONNECT:
         return []
@@ -67,6 +67,12 @@ def limits(exchange: Exchange, found: Rehearsal) -> list[Step]:
     if reached is not None:
         because = f"{reached[1]} of class {reached[0].number_class} is reached"
         steps.append(Step("cap", "limit", because))
+    if not found.targets:
+        match decision.destination:
+            case ToLine(called):
+                steps.append(Step("phones", "limit", f"no phone of line {called} is registered"))
+            case ToNumber(route=route):
+                steps.append(Step("carriers", "limit", f"no carrier of route {route!r} is up"))
     return steps
 
 

@@ -33,6 +33,7 @@ class FirmwareDesk:
             "firmware.list": self.list_,
             "firmware.add": self.add,
             "firmware.sign": self.sign,
+            "firmware.work": self.work,
             "firmware.plan": self.plan,
             "firmware.move": self.move,
             "firmware.status": self.status,
@@ -70,6 +71,10 @@ class FirmwareDesk:
         except (RepositoryFault, OSError, ValueError) as error:
             raise CommandRefused("not_allowed", str(error)) from None
         return {"signed": signed}
+
+    def work(self, args: Args) -> object:
+        """How far `add` or `sign` is."""
+        return self._service.repository.work.shown()
 
     def plan(self, args: Args) -> object:
         """A draft of a rollout."""

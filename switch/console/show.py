@@ -16,10 +16,22 @@ _INDENTED = orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS
 #: Columns of output that is no terminal.
 _WIDTH_OF_FILES = 240
 
-#: Keys that hold UTC milliseconds or durations in milliseconds, wherever they occur.
+#: Keys that hold UTC milliseconds or durations in milliseconds wherever they occur, as those do that end
+#: in _at and _ms.
+_DURATIONS = frozenset({"ms", "inbound", "outbound"})
 _TIMES = frozenset(
-    {"at", "start", "end", "answer", "since", "until", "expires_at", "occurred_at", "t", "deadline"}
-    | {"accepted_at", "warned_at", "cure_by", "told_at", "effective_at", "confirmed_at"}
+    {
+        "at",
+        "start",
+        "end",
+        "answer",
+        "since",
+        "until",
+        "t",
+        "deadline",
+        "cure_by",
+        "certificate_until",
+    }
 )
 
 
@@ -99,7 +111,7 @@ def pairs(item: Row, *, indent: int = 0) -> None:
     console = out()
     width = max((len(key) for key in item), default=0) + 2
     for key, value in item.items():
-        name = " " * indent + f"[dim]{escape(key.ljust(width))}[/]"
+        name = " " * indent + f"[dim]{escape(key.removesuffix('_ms').ljust(width))}[/]"
         match value:
             case dict() if value:
                 console.print(name)
@@ -119,9 +131,9 @@ def readable(key: str, value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int | float):
-        if key in _TIMES and value > 10**11:
+        if (key in _TIMES or key.endswith("_at")) and value > 10**11:
             return moment(int(value))
-        if key.endswith("_ms"):
+        if key in _DURATIONS or key.endswith("_ms"):
             return span(int(value))
     if isinstance(value, list):
         return ", ".join(readable("", element) for element in value) or "-"
@@ -137,6 +149,8 @@ def moment(ms: int) -> str:
 
 def span(ms: int) -> str:
     """Milliseconds as "4 ms", "1.234 s", "83 min 20.5 s" or "5000 min"."""
+    if ms < 0:
+        return f"-{span(-ms)}"
     if ms < 1000:
         return f"{ms} ms"
     if ms < 60_000:

@@ -116,9 +116,14 @@ class ControlServer:
 def ask(path: Path, command: str, args: Args, *, timeout_s: float = 10.0) -> object:
     """Send one command and return its result.
 
-    Raises NotRunning if nobody listens, CommandRefused if it is refused or the answer breaks off.
+    Raises NotRunning if nobody listens, CommandRefused if it is refused, the answer breaks off or the
+    socket is another user's.
     """
-    with _connect(path, timeout_s) as connection:
+    try:
+        connected = _connect(path, timeout_s)
+    except PermissionError as error:
+        raise CommandRefused("not_allowed", f"{path} is for the switch's own user") from error
+    with connected as connection:
         connection.sendall(orjson.dumps({"command": command, "args": args}) + b"\n")
         try:
             with connection.makefile("rb") as answers:

@@ -174,7 +174,7 @@ def picture(usage: dict[str, object]) -> Table:
     if adjusted := _number(usage, "adjusted_ms"):
         sign = "-" if adjusted < 0 else "+"
         grid.add_row("[dim]corrected[/]", f"{sign}{show.span(abs(adjusted))}")
-    grid.add_row("[dim]directions[/]", show.readable("by_direction_ms", usage.get("by_direction")))
+    grid.add_row("[dim]directions[/]", show.readable("by_direction", usage.get("by_direction")))
     grid.add_row("[dim]crossed[/]", show.readable("crossed", usage.get("crossed")))
     return grid
 

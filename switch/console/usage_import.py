@@ -1,12 +1,11 @@
 """The use case behind `vigie usage import`: calls that another system counted in the running cycle.
 
-For a customer who moves here in mid-cycle, or calls that went another way. What the calls of a line came to
-in its present cycle becomes one correction: never a change of what was counted, and the same rows
-twice count once. A row that can't be right (it ends before it begins, lies in the future, names no line) is
+For a customer who moves here in mid-cycle, or calls that went another way. What a call came to in its line's
+present cycle becomes a correction: never a change of what was counted, and a call that is in several
+files counts once. A row that can't be right (it ends before it begins, lies in the future, names no line) is
 put aside with its reason and counts nothing. Thresholds that the sum reaches are told, ascending.
 """
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -80,17 +79,21 @@ class UsageImport:
     def _count(
         self, line: str, talks: Iterable[Talk], source: str, by: str, now: float, utc: float
     ) -> dict[str, object]:
-        """One correction for all of a line's calls; their part before the cycle isn't the cycle's."""
+        """A correction for each of a line's calls; their part before the cycle isn't the cycle's."""
+        meters = self._exchange.meters
         cycle = calendar_of(self._exchange, line).cycle_at(round(utc * 1000))
         ordered = sorted({(talk.answer, talk.end) for talk in talks})
-        ms = sum(max(0, end - max(answer, cycle.start)) for answer, end in ordered)
-        digest = hashlib.sha256(f"{line} {ordered}".encode()).hexdigest()[:16]
-        reason = f"{len(ordered)} calls from {source}"
-        made = Adjustment(f"import-{digest}", line, ms, reason, by, round(utc * 1000))
-        before = self._exchange.meters.reading(line, now, cycle).used_ms
-        if ms:
-            self._exchange.meters.adjust(made, cycle, now, utc)
-        after = self._exchange.meters.reading(line, now, cycle).used_ms
+        counted = [(start, end, end - max(start, cycle.start)) for start, end in ordered]
+        before = meters.reading(line, now, cycle).used_ms
+        for start, end, ms in counted:
+            if ms > 0:
+                # The same call in another file is the same correction, which counts once.
+                name = f"import-{line}-{cycle.n}-{start}-{end}"
+                reason = f"a call from {source}"
+                made = Adjustment(name, line, ms, reason, by, round(utc * 1000))
+                meters.adjust(made, cycle, now, utc)
+        after = meters.reading(line, now, cycle).used_ms
+        ms = sum(max(0, each) for _, _, each in counted)
         return {"line": line, "calls": len(ordered), "ms": ms, "added_ms": after - before}
 
 

@@ -5,11 +5,13 @@ few microseconds; reading the database is awaited.
 """
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from policy.explain import as_dict
 from switch.call.call import Call
 from switch.call.exchange import Exchange
+from switch.call.leg import Leg
+from switch.call.record import destination_number
 from switch.clock import boottime
 from switch.console.accounts import Accounts
 from switch.console.announcing import Announcing
@@ -139,7 +141,7 @@ class UseCases:
         exchange, now = self._exchange, boottime()
         wanted = args.get("line")
         lines = [str(wanted)] if wanted is not None else list(exchange.facts.lines)
-        return [
+        found = [
             {
                 "line": binding.aor,
                 "contact": str(binding.contact),
@@ -155,17 +157,19 @@ class UseCases:
             for line in lines
             for binding in exchange.registrar.bindings(line, now)
         ]
+        return self._of_a_line(args, found)
 
     def call_list(self, args: Args) -> object:
         """Live calls, oldest first."""
         wanted = args.get("line")
         now = boottime()
         calls = self._exchange.calls.values()
-        return [
+        found = [
             self._call(call, now)
             for call in calls
             if wanted in (None, call.request.line, call.called_line)
         ]
+        return self._of_a_line(args, found)
 
     def call_show(self, args: Args) -> object:
         """One live call with its legs and the steps of its decision."""
@@ -176,7 +180,7 @@ class UseCases:
             "legs": [
                 {
                     "leg": leg.local_tag,
-                    "line" if not leg.is_trunk else "trunk": leg.label,
+                    **_far_end(leg, call),
                     "sip_call_id": leg.dialog.call_id if leg.dialog else "",
                     "state": leg.state.value,
                     "remote": f"{leg.flow.remote[0]}:{leg.flow.remote[1]}",
@@ -211,11 +215,12 @@ class UseCases:
                 **({} if limit is None else {"limit": limit}),
             )
         )
-        return [cdr.as_json() for cdr in found]
+        return self._of_a_line(args, [cdr.as_json() for cdr in found])
 
     async def notice_list(self, args: Args) -> object:
         """What customers were told, or are to be told."""
-        return [each.as_json() for each in await _read(self._reader.notices(_text(args, "line")))]
+        found = await _read(self._reader.notices(_text(args, "line")))
+        return self._of_a_line(args, [each.as_json() for each in found])
 
     # -- lines ---------------------------------------------------------------------------------
 
@@ -281,6 +286,13 @@ class UseCases:
         registrar = self._exchange.registrar
         return any(not registrar.is_lost(each) for each in registrar.bindings(line, boottime()))
 
+    def _of_a_line(self, args: Args, found: list[dict[str, Any]]) -> object:
+        """What was found of the line that `args` may name. One that never was is told, since nothing is
+        ever found of it; one that the files named once still has its calls."""
+        if args.get("line") is not None and not found:
+            self._line(args)
+        return found
+
     def _find_call(self, args: Args) -> Call:
         call = self._exchange.calls.get(str(args["call_id"]))
         if call is None:
@@ -296,7 +308,8 @@ class UseCases:
             "line": call.request.line or call.called_line,
             "direction": "outbound" if call.request.line else "inbound",
             "src": call.identity.number,
-            "dst": call.request.dialled,
+            "dst": destination_number(call),
+            "dst_raw": record.dst_raw,
             "state": state_of(call),
             "start": round(exchange.wall(record.start) * 1000),
             "answer": None if answered is None else round(exchange.wall(answered) * 1000),
@@ -325,12 +338,21 @@ def _owned(life: LineLife) -> dict[str, str]:
     return owned
 
 
+def _far_end(leg: Leg, call: Call) -> dict[str, object]:
+    """Who is at the other side of a leg: a carrier, or a line by one of its phones."""
+    if leg.is_trunk:
+        return {"trunk": leg.label}
+    if leg is call.caller:
+        return {"line": leg.label}
+    return {"line": call.called_line, "contact": leg.label}
+
+
 def _shown(target: Target) -> dict[str, object]:
     bodies = ["application/sdp"]
     if target.place is not None:
         bodies.append("application/pidf+xml")
     return {
-        "trunk": target.label,
+        "trunk": target.label if target.is_trunk else None,
         "profile": target.profile,
         "request_uri": target.request_uri,
         "headers": dict(target.headers),

@@ -42,6 +42,7 @@ class Handset:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=child_environment(),
+            process_group=0,  # a terminal's Ctrl-C is for who drives the phone
             bufsize=0,
         )
         self._rest = b""

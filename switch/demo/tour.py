@@ -4,6 +4,7 @@ Each station is a function that does something with real phones, says what it sa
 `--json`. A station that fails is told and the tour goes on; the exit code is then 1.
 """
 
+import importlib.util
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -69,6 +70,9 @@ def run(data: Path, control: Control, *, as_json: bool) -> int:
             tour.ask("status")
         except control.failures as error:
             out.print(f"The tour needs a running switch (make run): {escape(str(error))}")
+            return 1
+        if importlib.util.find_spec("pjsua2") is None:
+            out.print("The tour's phones need pjsua2, which is not installed for this Python.")
             return 1
         for number, (title, station) in enumerate(STATIONS, 1):
             out.print(f"\n[bold]{number}. {escape(title)}[/]")

@@ -6,6 +6,7 @@ what the requests mean are elsewhere.
 
 from switch.sip.errors import ParseError
 from switch.sip.flow import Flow
+from switch.sip.grammar import without_quoted
 from switch.sip.ids import new_branch
 from switch.sip.message import Request, Response
 
@@ -43,6 +44,8 @@ def is_loose(route: str) -> bool:
 
 def bare_uri(value: str) -> str:
     """The URI inside a Contact or Route value: `"A" <sip:a@b>;q=1` gives `sip:a@b`."""
+    if '"' in value:  # a display name may hold brackets
+        value = without_quoted(value)
     start = value.find("<")
     if start < 0:
         return value.partition(";")[0].strip()

@@ -6,9 +6,15 @@ refresh. An emergency call is never ended by an expiry; that is the leg's busine
 
 from dataclasses import dataclass
 
+from switch.sip.limits import MAX_DELTA_SECONDS
 from switch.sip.message import Request, Response
 
+MAX_DIGITS = 10
 BYE_MARGIN_S = 32.0  # §10: give up min(32, interval/3) before the expiry
+LEAST_S = 90  # §5: nobody may ask for less
+FLOOR_S = 30  # what we make of less: soon enough for who means it, and no flood
+LONGEST_S = 86_400  # who wants sessions of more than a day has a mistake in its 422
+_MAX_DIGITS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +40,23 @@ class TooBrief:
 
 
 def parse_session_expires(value: str | None) -> tuple[int, str] | None:
-    """(seconds, refresher or "") of a Session-Expires value; None when absent or not a number."""
+    """(seconds, refresher or "") of a Session-Expires value; None when absent or no number (§4: of up to
+    2**32, so of ten digits)."""
     if not value:
         return None
     seconds, *params = [part.strip() for part in value.split(";")]
-    if not seconds.isascii() or not seconds.isdigit():
+    if not seconds.isascii() or not seconds.isdigit() or len(seconds) > MAX_DIGITS:
         return None
     for param in params:
         name, _, text = param.partition("=")
         if name.strip().lower() == "refresher":
-            return int(seconds), text.strip().lower()
-    return int(seconds), ""
+            return _bounded(seconds), text.strip().lower()
+    return _bounded(seconds), ""
+
+
+def _bounded(digits: str) -> int:
+    """int() refuses thousands of digits, and nothing above 2**32 - 1 has a meaning."""
+    return min(int(digits), MAX_DELTA_SECONDS) if len(digits) <= _MAX_DIGITS else MAX_DELTA_SECONDS
 
 
 def supports(message: Request | Response, option: str) -> bool:
@@ -100,12 +112,14 @@ def read_answer(response: Response, preferred_s: int) -> SessionTimer | None:
     if agreed is None:
         return SessionTimer(preferred_s, is_refresher=True)
     seconds, refresher = agreed
-    return SessionTimer(max(seconds, 1), is_refresher=refresher != "uas")
+    if seconds < LEAST_S:  # against our Min-SE: who can't count is not left to refresh
+        return SessionTimer(max(seconds, FLOOR_S), is_refresher=True)
+    return SessionTimer(seconds, is_refresher=refresher != "uas")
 
 
 def raised_interval(response: Response, asked_s: int) -> int | None:
     """The interval to retry with after a 422, None when its Min-SE doesn't ask for more (§7.4)."""
     wanted = parse_session_expires(response.get("Min-SE"))
-    if wanted is None or wanted[0] <= asked_s:
+    if wanted is None or not asked_s < wanted[0] <= LONGEST_S:
         return None
     return wanted[0]

@@ -88,7 +88,7 @@ class AccountSettings(Section):
 
     id: Identifier
     name: str
-    email: str = ""
+    email: MailAddress = ""
     siret: Annotated[str, AfterValidator(_if_given(company.siret))] = ""
     vat: Annotated[str, AfterValidator(_if_given(company.vat_number))] = ""
     time_zone: Annotated[str, AfterValidator(_zone)] = "Europe/Paris"

@@ -40,6 +40,7 @@ class WorkerProcess:
                 # pjlib prints its first lines whatever its log level; our stdout is a contract
                 stdout=subprocess.DEVNULL,
                 env=child_environment(),
+                process_group=0,  # a terminal's Ctrl-C is for the switch, which ends its workers
             )
         except OSError:
             ours.close()

@@ -19,7 +19,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import wave
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
@@ -59,22 +58,21 @@ def speak(text: str, language: str, speed_wpm: int) -> array.array[int]:
         raise SpeechUnavailableError(
             "espeak-ng is not installed: announcements cannot be generated"
         )
-    command = [program, "-v", _VOICES[language], "-s", str(speed_wpm), "--stdin", "-b", "1", "-w"]
-    with tempfile.TemporaryDirectory(prefix="vigie-speech-") as scratch:
-        spoken = Path(scratch, "spoken.wav")
-        try:
-            subprocess.run(  # noqa: S603 -- no shell, the text by stdin
-                [*command, str(spoken)],
-                input=text.encode(),
-                capture_output=True,
-                check=True,
-                timeout=_SPEAK_LIMIT_S,
-            )
-            with wave.open(str(spoken), "rb") as wav:
-                samples = array.array("h", wav.readframes(wav.getnframes()))
-                return trim(resample(samples, wav.getframerate()))
-        except (OSError, subprocess.SubprocessError, wave.Error, EOFError) as error:
-            raise SpeechUnavailableError(f"espeak-ng failed: {error}") from error
+    command = [program, "-v", _VOICES[language], "-s", str(speed_wpm), "--stdin", "-b", "1"]
+    try:
+        spoken = subprocess.run(  # noqa: S603 -- no shell, the text by stdin
+            [*command, "--stdout"],
+            input=text.encode(),
+            capture_output=True,
+            check=True,
+            timeout=_SPEAK_LIMIT_S,
+        ).stdout
+        # Its header was written before the length was known: what is there is read.
+        with wave.open(io.BytesIO(spoken), "rb") as wav:
+            samples = array.array("h", wav.readframes(wav.getnframes()))
+            return trim(resample(samples, wav.getframerate()))
+    except (OSError, subprocess.SubprocessError, wave.Error, EOFError) as error:
+        raise SpeechUnavailableError(f"espeak-ng failed: {error}") from error
 
 
 @cache

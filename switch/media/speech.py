@@ -86,6 +86,7 @@ class SpeechProcess:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 env=child_environment(),
+                process_group=0,  # a terminal's Ctrl-C is for the switch
             )
         except OSError as error:
             self._note("media.sounds_failed", {"reason": str(error)})

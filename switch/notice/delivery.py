@@ -7,8 +7,9 @@ out, the database never.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any, Final, Self
 
 import orjson
@@ -69,14 +70,23 @@ class Delivery:
 
     def record(self) -> bytes:
         """The journal's record; the text goes along only while it is still to be sent."""
-        shown: dict[str, Any] = {"k": "notice", "id": self.id}
-        for name in self.__slots__:
-            if self.state == QUEUED or name not in _UNSENT:
-                shown[name] = getattr(self, name)
-        return orjson.dumps(shown)
+        names, values = _ALL if self.state == QUEUED else _SETTLED
+        shown = dict(zip(names, values(self), strict=True))
+        return orjson.dumps({"k": "notice", "id": self.id, **shown})
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> Self:
         """Read a record back."""
         known = {name: record[name] for name in cls.__slots__ if name in record}
         return cls(**{**known, "to": tuple(record.get("to") or ())})
+
+
+def _fields(
+    names: tuple[str, ...],
+) -> tuple[tuple[str, ...], Callable[[Delivery], tuple[Any, ...]]]:
+    """Names of fields, and what reads them."""
+    return names, attrgetter(*names)
+
+
+_ALL: Final = _fields(tuple(Delivery.__slots__))
+_SETTLED: Final = _fields(tuple(name for name in Delivery.__slots__ if name not in _UNSENT))

@@ -154,8 +154,9 @@ class Ledger:
         """The notice on each of its channels, worded and sealed."""
         worded = self._worded(notice, due)
         worded.seal()
-        ways = _channels(self.settings(), worded.audience, worded.to)
-        return [replace(worded, channel=channel) for channel in ways]
+        first, *others = _channels(self.settings(), worded.audience, worded.to)
+        worded.channel = first
+        return [worded, *(replace(worded, channel=channel) for channel in others)]
 
     def _worded(self, notice: str, due: Mapping[str, Any]) -> Delivery:
         """The notice, its channel still open: to whom, and in which words."""

@@ -18,6 +18,7 @@ import orjson
 from switch.notice.delivery import Delivery, SendError
 
 CHANNEL: Final = "outbox"
+_PART: Final = ".part"  # what the name of a file that isn't whole yet ends with
 _LIBC: Final = ctypes.CDLL(None, use_errno=True)
 
 
@@ -45,7 +46,8 @@ def write(delivery: Delivery, directory: Path) -> None:
         "text": delivery.body,
         "sha256": delivery.hash,
     }
-    path, octets = _part(delivery, directory), orjson.dumps(content, option=orjson.OPT_INDENT_2)
+    path = f"{directory}/{file_name(delivery)}{_PART}"
+    octets = orjson.dumps(content, option=orjson.OPT_INDENT_2)
     try:
         try:
             _write(path, octets)
@@ -59,20 +61,16 @@ def write(delivery: Delivery, directory: Path) -> None:
 def publish(deliveries: Sequence[Delivery], directory: Path) -> None:
     """Let notices that were written appear, once they are on the disk. Raises SendError; some may have
     appeared then, and may be written and published again."""
-    parts = [_part(delivery, directory) for delivery in deliveries]
+    paths = [f"{directory}/{file_name(delivery)}" for delivery in deliveries]
     try:
-        _sync(parts[0] if len(parts) == 1 else directory, is_directory=len(parts) > 1)
-        for delivery, part in zip(deliveries, parts, strict=True):
-            os.rename(part, directory / file_name(delivery))
+        _sync(paths[0] + _PART if len(paths) == 1 else str(directory), is_directory=len(paths) > 1)
+        for path in paths:
+            os.rename(path + _PART, path)
     except OSError as error:
         raise SendError(error.strerror or str(error)) from error
 
 
-def _part(delivery: Delivery, directory: Path) -> Path:
-    return directory / f"{file_name(delivery)}.part"
-
-
-def _write(path: Path, octets: bytes) -> None:
+def _write(path: str, octets: bytes) -> None:
     """By plain system calls: there may be many a second."""
     file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
@@ -82,7 +80,7 @@ def _write(path: Path, octets: bytes) -> None:
         os.close(file)
 
 
-def _sync(path: Path, *, is_directory: bool) -> None:
+def _sync(path: str, *, is_directory: bool) -> None:
     """Bring a file to the disk, or all that is written on a directory's file system (syncfs(2))."""
     opened = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:

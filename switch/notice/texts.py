@@ -7,14 +7,13 @@ wrote words for must still reach somebody. Deliberately absent: HTML, and any ch
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 _FALLBACK: Final = ("unknown", "operator")
-_DATES: Final = {"fr": "%d/%m/%Y à %H:%M:%S", "en": "%Y-%m-%d at %H:%M:%S"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,19 +48,20 @@ def compose(
     kind: str, audience: str, fields: Mapping[str, object], at_ms: int, zone: str
 ) -> tuple[str, str]:
     """Return subject and text. `at_ms` is UTC milliseconds, shown in the time zone `zone`."""
-    wording = wordings().get((kind, audience)) or wordings()[_FALLBACK]
-    at = datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(ZoneInfo(zone))
-    shown = {
-        "kind": kind,
-        "all": "\n".join(f"{name}: {value}" for name, value in fields.items()),
-        **{name: _spelt(value) for name, value in fields.items()},
-    }
-    french = _Words(shown, at=at.strftime(_DATES["fr"]))
-    english = _Words(shown, at=at.strftime(_DATES["en"]))
-    subject = f"{wording.subject_fr.format_map(french)} / {wording.subject_en.format_map(english)}"
-    body = f"{wording.fr.strip().format_map(french)}\n\n---\n\n{wording.en.strip().format_map(english)}\n"
+    words = _Words({name: _spelt(value) for name, value in fields.items()}, kind=kind)
+    wording = wordings().get((kind, audience))
+    if wording is None:
+        wording = wordings()[_FALLBACK]
+        words["all"] = "\n".join(f"{name}: {value}" for name, value in fields.items())
+    date, _, time = datetime.fromtimestamp(at_ms // 1000, ZoneInfo(zone)).isoformat().partition("T")
+    year, month, day = date.split("-")
+    words["at"] = f"{day}/{month}/{year} à {time[:8]}"
+    french = wording.subject_fr.format_map(words), wording.fr.strip().format_map(words)
+    words["at"] = f"{date} at {time[:8]}"
+    english = wording.subject_en.format_map(words), wording.en.strip().format_map(words)
     # A field could carry a line end, which would begin another header of a mail.
-    return " ".join(subject.split()), body
+    subject = " ".join(f"{french[0]} / {english[0]}".split())
+    return subject, f"{french[1]}\n\n---\n\n{english[1]}\n"
 
 
 def _spelt(value: object) -> object:

@@ -45,7 +45,7 @@ _RAISED_BY = {
     ),
     "config.not_kept": _Rise("kept", "The configuration can't be kept for a rollback: {reason}."),
     "overload.started": _Rise("overload", "Overload: new calls are refused, emergency calls not."),
-    "mqtt.unavailable": _Rise("mqtt", "Devices have no broker: {reason}. To get one: {advice}."),
+    "mqtt.unavailable": _Rise("broker", "Devices have no broker: {reason}. To get one: {advice}."),
     "mqtt.broker_lost": _Rise(
         "broker", "The devices' broker ended ({reason}) and is started again."
     ),
@@ -53,9 +53,20 @@ _RAISED_BY = {
     "device.undocumented": _Rise(
         "undocumented {device}", "Device {device} can't be told what it shall be: {reason}."
     ),
+    "device.rejected": _Rise(
+        "rejected {device}", "Device {device} keeps its last good document: {reason}."
+    ),
     "device.clone": _Rise("clone {device}", "There may be two of device {device}: {reason}."),
     "device.tampered": _Rise(
         "tampered {device}", "Device {device} may be tampered with: {reason}."
+    ),
+    "device.stolen_seen": _Rise(
+        "stolen {device}",
+        "Stolen hardware shows itself by {way}: device {device}, of line {line} (device log).",
+    ),
+    "line.stolen_seen": _Rise(
+        "stolen line {line}",
+        "Stolen hardware of line {line} tries to register from {source}: {user_agent}.",
     ),
     "trunk.down": _Rise("trunk {trunk}", "Carrier {trunk} is down: {reason}."),
     "trunk.tls_refused": _Rise("tls {trunk}", "TLS to carrier {trunk} fails: {reason}."),
@@ -84,8 +95,12 @@ _CLEARED_BY = {
     "mqtt.broker_ready": "broker",
     "mqtt.up": "link",
     "device.desired": "undocumented {device}",
+    "device.applied": "rejected {device}",
     "device.cleared": "tampered {device}",
     "device.unique": "clone {device}",
+    "device.armed": "stolen {device}",
+    "device.acknowledged": "stolen {device}",
+    "line.acknowledged": "stolen line {line}",
     "trunk.up": "trunk {trunk}",
     "trunk.removed": "trunk {trunk}",
 }

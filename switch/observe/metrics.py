@@ -41,6 +41,11 @@ COUNTERS = (
     Described("sip_responses", "SIP responses, sent or received", ("code", "direction")),
     Described("sip_dropped", "SIP messages dropped unanswered", ("why",)),
     Described("authentications", "Digest verdicts", ("outcome",)),
+    Described(
+        "retired_hardware_seen",
+        "Times that stolen, replaced or decommissioned hardware showed itself",
+        ("life", "way"),
+    ),
     Described("calls", "Calls that ended, by the slug of their ending", ("ending",)),
     Described("policy_decisions", "Decisions, by the rule that decided", ("rule", "outcome")),
     Described(

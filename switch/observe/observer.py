@@ -14,6 +14,7 @@ Fields = Mapping[str, object]
 
 _LEVELS: dict[str, int] = {
     "call.start": logging.DEBUG,
+    "emergency.attempt": logging.DEBUG,  # all are in emergency.outcome
     "trunk.down": logging.WARNING,
     "trunk.tls_refused": logging.ERROR,
     "auth.failed": logging.WARNING,
@@ -25,10 +26,14 @@ _LEVELS: dict[str, int] = {
     "mqtt.down": logging.WARNING,
     "device.clone": logging.ERROR,
     "device.tampered": logging.ERROR,
+    "device.stolen_seen": logging.ERROR,
+    "device.retired_seen": logging.WARNING,
+    "line.stolen_seen": logging.ERROR,
     "device.rejected": logging.WARNING,
     "device.undocumented": logging.ERROR,
     "device.unreadable": logging.WARNING,
     "device.desired": logging.DEBUG,
+    "device.applied": logging.DEBUG,
     "device.online": logging.DEBUG,
     "device.offline": logging.DEBUG,
     "store.failing": logging.ERROR,
@@ -44,6 +49,7 @@ _LEVELS: dict[str, int] = {
     "emergency.trunk_silent": logging.ERROR,
     "emergency.routes_unusable": logging.ERROR,
     "emergency.shortfall": logging.ERROR,
+    "emergency.mended": logging.WARNING,
     "emergency.failed": logging.CRITICAL,
     "emergency.failover": logging.ERROR,
     "media.sounds_failed": logging.ERROR,
@@ -100,6 +106,10 @@ def _auth_failed(metrics: Metrics, fields: Fields) -> None:
     metrics.count("authentications", "locked" if fields.get("locked") else "failed")
 
 
+def _retired_seen(metrics: Metrics, fields: Fields) -> None:
+    metrics.count("retired_hardware_seen", str(fields["life"]), str(fields["way"]))
+
+
 _COUNTED: dict[str, Callable[[Metrics, Fields], None]] = {
     "call.start": _call_start,
     "call.end": _call_end,
@@ -109,6 +119,8 @@ _COUNTED: dict[str, Callable[[Metrics, Fields], None]] = {
     "media.announcement": _announcement,
     "usage.threshold": _threshold,
     "auth.failed": _auth_failed,
+    "device.stolen_seen": _retired_seen,
+    "device.retired_seen": _retired_seen,
     "notice.sent": _notice,
     "notice.failed": _notice,
     "notice.bounced": _notice,

@@ -21,6 +21,7 @@ from switch.provisioning.device import Event, Life, NotAllowedError
 from switch.provisioning.devices import Twin
 from switch.provisioning.fleet import Fleet
 from switch.provisioning.settings import CLAIM_PREFIX
+from switch.provisioning.strays import RETIRED
 
 _SECRET_BYTES: Final = 32
 
@@ -72,8 +73,10 @@ class Admission:
             spoke=False,
         )
         twin.sid, twin.online = -1, False
+        fleet.strays.gone(device.id)
         fleet.devices.keep(device)
         fleet.devices.happened(twin, "armed", at, detail=f"by {by}")
+        fleet.note("device.armed", device=device.id, by=by)
         fleet.ports.users_changed()
         return Armed(device.id, cid, secret)
 
@@ -107,9 +110,7 @@ class Admission:
     def spoke(self, twin: Twin) -> None:
         """A device was seen with its own credential: the one-time one is spent."""
         if not twin.device.spoke:
-            self.fleet.devices.keep(
-                twin.device.changed(self.fleet.now_ms(), spoke=True, claim_hash="")
-            )
+            self.fleet.devices.keep(twin.device.changed(self.fleet.now_ms(), spoke=True))
             self.fleet.ports.users_changed()
 
     # -- inside --------------------------------------------------------------------------------
@@ -122,13 +123,12 @@ class Admission:
         generation = device.password_gen + 1
         if device.life is not Life.CLAIMED:  # else the answer was lost
             device = device.on(Event.CLAIM, at, "claim")
-        device = device.changed(
+        device = device.certified(
+            issued,
             at,
             seal_key=request.seal_key,
             mqtt_hash=hashed(password),
             password_gen=generation,
-            certificate=issued.fingerprint,
-            certificate_serial=issued.serial,
             claimed_at=at,
         )
         line = fleet.line_of(twin)
@@ -154,6 +154,9 @@ class Admission:
     def _refused(self, twin: Twin, verdict: claims.Verdict) -> None:
         """Keep what was tried; somebody who shows a serial that isn't theirs is an alarm."""
         fleet = self.fleet
+        if twin.device.life in RETIRED:
+            fleet.seen(twin, "claim")
+            return
         fleet.devices.happened(twin, "claim_refused", fleet.now_ms(), detail=verdict.reason)
         if verdict.is_clone:
             fleet.note("device.clone", device=twin.device.id, reason=verdict.reason)

@@ -2,12 +2,13 @@
 
 A device certificate names the device, for the key that the factory recorded and no other; it is what
 a device attests, and what a broker of one's own may ask for. Keys stand in the data directory, readable
-by the switch only. Deliberately absent: renewal (a certificate holds as long as the hardware is expected
-to) and revocation lists (a device is cut off by its password, its line and its document).
+by the switch only. Deliberately absent: which certificates are revoked, and when one is renewed
+(`certificates`).
 """
 
 import datetime
 import ipaddress
+from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -28,7 +29,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from switch.provisioning.broker_files import write_private
 
-DEVICE_YEARS: Final = 15
+DEVICE_DAYS: Final = 730.0
+LIST_DAYS: Final = 30  # a list holds so long; it is written anew every day
 _AUTHORITY_YEARS: Final = 30
 _BACKDATED: Final = datetime.timedelta(days=1)
 _NAME: Final = "Vigie devices"
@@ -40,17 +42,22 @@ class RequestError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """A device's certificate: PEM, SHA-256 of its DER, serial number in hexadecimal."""
+    """A device's certificate: PEM, SHA-256 of its DER, serial number in hexadecimal, end (UTC ms)."""
 
     pem: str
     fingerprint: str
     serial: str
+    until: int
 
 
 class Authority:
     """The authority of a data directory, made at the first start. OSError when that can't be done."""
 
-    def __init__(self, directory: Path, now: datetime.datetime) -> None:
+    def __init__(
+        self, directory: Path, now: datetime.datetime, device_days: float = DEVICE_DAYS
+    ) -> None:
+        """`device_days` is how long a device's certificate holds."""
+        self.device_days = device_days
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._directory = directory
         self._key = _kept_ec(directory / "ca.key")
@@ -83,6 +90,7 @@ class Authority:
             raise RequestError("the certificate request is for another key than the factory's")
         if not is_signed:
             raise RequestError("the certificate request isn't signed by its key")
+        until = (now + datetime.timedelta(days=self.device_days)).replace(microsecond=0)
         certificate = (
             x509.CertificateBuilder()
             .subject_name(_named(device))
@@ -90,7 +98,7 @@ class Authority:
             .public_key(key)
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - _BACKDATED)
-            .not_valid_after(now + datetime.timedelta(days=365 * DEVICE_YEARS))
+            .not_valid_after(until)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
             .sign(self._key, hashes.SHA256())
@@ -99,7 +107,32 @@ class Authority:
             certificate.public_bytes(Encoding.PEM).decode(),
             sha256(certificate.public_bytes(Encoding.DER)).hexdigest(),
             f"{certificate.serial_number:x}",
+            round(until.timestamp() * 1000),
         )
+
+    def write_list(self, revoked: Iterable[tuple[str, bool]], now: datetime.datetime) -> Path:
+        """Write the list of revoked certificates: serial numbers in hexadecimal, and whether each may
+        hold again. Its path. OSError."""
+        made = (
+            x509.CertificateRevocationListBuilder()
+            .issuer_name(self.certificate.subject)
+            .last_update(now - _BACKDATED)
+            .next_update(now + datetime.timedelta(days=LIST_DAYS))
+            .add_extension(x509.CRLNumber(round(now.timestamp())), critical=False)
+        )
+        for serial, is_held in revoked:
+            flag = x509.ReasonFlags
+            reason = flag.certificate_hold if is_held else flag.privilege_withdrawn
+            made = made.add_revoked_certificate(
+                x509.RevokedCertificateBuilder()
+                .serial_number(int(serial, 16))
+                .revocation_date(now - _BACKDATED)
+                .add_extension(x509.CRLReason(reason), critical=False)
+                .build()
+            )
+        path = self._directory / "ca.crl"
+        write_private(path, made.sign(self._key, hashes.SHA256()).public_bytes(Encoding.PEM))
+        return path
 
     def broker_certificate(self, host: str, now: datetime.datetime) -> tuple[Path, Path]:
         """Certificate and key of the broker's TLS listener, made anew at each start."""

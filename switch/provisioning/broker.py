@@ -11,7 +11,7 @@ import getpass
 import shutil
 import signal
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -55,7 +55,8 @@ def free_address(wanted: HostPort) -> HostPort:
 class Broker:
     """The broker of `directory`, listening on `wanted` or near it.
 
-    `users` gives who may log in (name -> hash) whenever that is asked; `refresh` has it asked again.
+    `users` gives who may log in (name -> hash) whenever that is asked, `strays` who of them may only be
+    seen; `refresh` has both asked again.
     """
 
     def __init__(
@@ -66,12 +67,14 @@ class Broker:
         switch_user: str,
         users: Callable[[], Mapping[str, str]],
         note: Note,
+        strays: Callable[[], Collection[str]] = tuple,
     ) -> None:
         """Nothing is started before `run`."""
         self._directory = directory
         self._tls = tls
         self._switch_user = switch_user
         self._users = users
+        self._strays = strays
         self._note = note
         self._wanted = wanted
         self.address = free_address(wanted)
@@ -107,9 +110,10 @@ class Broker:
 
     async def refresh(self) -> None:
         """Have it take the users as they are now; whoever is none any more is disconnected."""
-        text = broker_files.passwords(self._users())
-        path = self._directory / broker_files.PASSWORDS
-        await asyncio.to_thread(broker_files.write_private, path, text)
+        users, strays = self._users().items(), self._strays()
+        await asyncio.to_thread(
+            broker_files.write_users, self._directory, self._switch_user, users, strays
+        )
         if self._process is not None and self._process.returncode is None:
             self._process.send_signal(signal.SIGHUP)
 
@@ -124,6 +128,7 @@ class Broker:
             self._tls,
             self._switch_user,
             self._users().items(),
+            self._strays(),
             getpass.getuser(),
         )
         with (self._directory / "broker.log").open("wb") as log:
@@ -132,6 +137,7 @@ class Broker:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                process_group=0,  # a terminal's Ctrl-C is for the switch, which ends its broker
             )
         self.starts += 1
         listening = asyncio.create_task(self._await_listening())

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from firmware_agent.messages.topics import BEACON, DEVICE_READS, DEVICE_WRITES, PREFIX, Kind
+from firmware_agent.messages.topics import BEACON, DEVICE_READS, DEVICE_WRITES, PREFIX, Kind, Topic
 from switch.settings import HostPort
 
 CONFIGURATION = "mosquitto.conf"
@@ -25,6 +25,7 @@ RIGHTS = "acl"
 # seconds and an attacker nothing.
 _ITERATIONS = 1
 _SALT_BYTES = 12
+_NOT_FOR_STRAYS = (Kind.DESIRED, Kind.REPORTED, Kind.OTA, Kind.TLM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +72,16 @@ def configuration(directory: Path, listen: HostPort, tls: Encrypted | None, user
     return "\n".join(lines) + "\n"
 
 
-def rights(switch: str) -> str:
-    """The ACL. Patterns hold for every user: what %u stands for is the name that it logged in with."""
+def rights(switch: str, strays: Iterable[str] = ()) -> str:
+    """The ACL. Patterns hold for every user: what %u stands for is the name that it logged in with.
+
+    `strays` are devices that were taken out of service: they may say that they are there, hear the wipe
+    and acknowledge it (a user's denials stand before the patterns).
+    """
     lines = [f"user {switch}", f"topic readwrite {PREFIX}/#", ""]
+    for name in strays:
+        denied = (str(Topic(kind, name)) for kind in _NOT_FOR_STRAYS)
+        lines += [f"user {name}", *(f"topic deny {topic}" for topic in (*denied, BEACON)), ""]
     lines += [f"pattern read {PREFIX}/d/%u/{kind}" for kind in DEVICE_READS]
     lines += [f"pattern write {PREFIX}/d/%u/{kind}" for kind in DEVICE_WRITES]
     lines += [f"pattern read {BEACON}"]
@@ -107,18 +115,26 @@ def write_private(path: Path, text: str | bytes) -> None:
     new.replace(path)
 
 
+def write_users(
+    directory: Path, switch: str, users: Iterable[tuple[str, str]], strays: Iterable[str]
+) -> None:
+    """Write who may log in, and what for."""
+    write_private(directory / PASSWORDS, passwords(dict(users)))
+    write_private(directory / RIGHTS, rights(switch, strays))
+
+
 def write(
     directory: Path,
     listen: HostPort,
     tls: Encrypted | None,
     switch: str,
     users: Iterable[tuple[str, str]],
+    strays: Iterable[str],
     user: str,
 ) -> Path:
     """Write all three files; return the configuration's path."""
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    write_private(directory / PASSWORDS, passwords(dict(users)))
-    write_private(directory / RIGHTS, rights(switch))
+    write_users(directory, switch, users, strays)
     path = directory / CONFIGURATION
     write_private(path, configuration(directory.absolute(), listen, tls, user))
     return path

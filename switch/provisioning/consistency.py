@@ -10,13 +10,20 @@ from switch.sip.settings import SipSettings
 
 Key = tuple[str | int, ...]
 Complaint = tuple[Key, str]
-WILDCARDS = frozenset({"0.0.0.0", "::"})
 
 
 def complaints(
-    devices: Sequence[DeviceSettings], lines: Collection[str], sip: SipSettings
+    devices: Sequence[DeviceSettings],
+    lines: Collection[str],
+    sip: SipSettings,
+    *,
+    is_owned: bool = True,
 ) -> Iterator[Complaint]:
-    """Everything that doesn't fit: `lines` are ids, `sip` tells where phones can register."""
+    """Everything that doesn't fit: `lines` are ids, `sip` tells where phones can register, `is_owned` is
+    whether it is said which node has the devices."""
+    if devices and not is_owned:
+        said = "several nodes share the database: name the one that has the devices"
+        yield ("mqtt", "node"), said
     seen: set[tuple[str, str]] = set()
     for position, device in enumerate(devices):
         for field in ("id", "serial", "line"):
@@ -26,9 +33,5 @@ def complaints(
             seen.add((field, value))
         if device.line and device.line not in lines:
             yield ("device", position, "line"), f"there is no [[line]] {device.line}"
-        addresses = getattr(sip, device.transport)
-        key: Key = ("device", position, "transport")
-        if not addresses:
-            yield key, f"[sip] listens on no {device.transport}"
-        elif not sip.public_address and all(each.host in WILDCARDS for each in addresses):
-            yield key, "no address to tell the device: [sip] public_address is missing"
+        if not getattr(sip, device.transport):
+            yield ("device", position, "transport"), f"[sip] listens on no {device.transport}"

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final
 
+from switch.provisioning.authority import Issued
+
 
 class Life(StrEnum):
     """Where a device stands."""
@@ -72,7 +74,7 @@ RIGHTS: Final[Mapping[Life, Rights]] = {
     Life.CLAIMED: Rights(mqtt=True, document=True),
     Life.QUARANTINED: Rights(mqtt=False, document=True),
     Life.TAMPERED: Rights(mqtt=True, document=True),
-    # The signed wipe must still reach a stolen device; `service` cuts it off afterwards.
+    # The signed wipe must still reach whoever is out (`strays`).
     Life.STOLEN: Rights(mqtt=False, document=False),
     Life.REPLACED: Rights(mqtt=False, document=False),
     Life.DECOMMISSIONED: Rights(mqtt=False, document=False),
@@ -91,6 +93,9 @@ class Device:
     its claim, secrets are sealed to `seal_key`. `claim_hash` and `mqtt_hash` are as in the broker's
     password file, `sealed` is the SIP secret of generation `secret_gen` for `secret_line` as the device
     gets it; nothing here opens anything. `spoke` is whether it was seen with its own credential.
+    `next_certificate` was issued and not attested yet; `revoked` are serial numbers of earlier ones, with
+    their ends. `was_stolen` outlives a replacement, `is_wiped` is whether it said since that it forgot
+    everything, and `lost_ha1` are the hashes of the SIP secret that went with it, by algorithm.
     """
 
     id: str
@@ -106,11 +111,19 @@ class Device:
     password_gen: int = 0
     certificate: str = ""  # SHA-256 of its DER
     certificate_serial: str = ""
+    certificate_until: int = 0
+    next_certificate: str = ""
+    next_serial: str = ""
+    next_until: int = 0
+    revoked: Mapping[str, int] = field(default_factory=dict)
     sealed: bytes = field(default=b"", repr=False)
     secret_gen: int = 0
     secret_line: str = ""
     secret_at: int = 0
     spoke: bool = False
+    was_stolen: bool = False
+    is_wiped: bool = False
+    lost_ha1: Mapping[str, str] = field(default_factory=dict, repr=False)
     claimed_at: int = 0
     changed_at: int = 0
     why: str = ""
@@ -126,7 +139,45 @@ class Device:
         to = TABLE.get((self.life, event))
         if to is None:
             raise NotAllowedError(f"{event} doesn't apply to a device that is {self.life}")
-        return self.changed(at, life=to, by=by, why=why)
+        known = self if event is not Event.ARM else replace(self, **_OF_A_FORMER_LIFE)
+        is_stolen = known.was_stolen or event is Event.STEAL
+        return known.changed(at, life=to, by=by, why=why, was_stolen=is_stolen)
+
+    def certified(self, issued: Issued, at: int, **values: Any) -> "Device":
+        """The device with the certificate of a claim; those before hold no more."""
+        revoked = {**self.revoked, self.certificate_serial: self.certificate_until}
+        revoked[self.next_serial] = self.next_until
+        return self.changed(
+            at,
+            certificate=issued.fingerprint,
+            certificate_serial=issued.serial,
+            certificate_until=issued.until,
+            **_NO_NEXT,
+            revoked=_lasting(revoked, at),
+            **values,
+        )
+
+    def with_next(self, issued: Issued, at: int) -> "Device":
+        """The device with a certificate that is to replace the present one; both count."""
+        return self.changed(
+            at,
+            next_certificate=issued.fingerprint,
+            next_serial=issued.serial,
+            next_until=issued.until,
+            revoked=_lasting({**self.revoked, self.next_serial: self.next_until}, at),
+        )
+
+    def renewed(self, at: int) -> "Device":
+        """The device with its next certificate in use."""
+        revoked = {**self.revoked, self.certificate_serial: self.certificate_until}
+        return self.changed(
+            at,
+            certificate=self.next_certificate,
+            certificate_serial=self.next_serial,
+            certificate_until=self.next_until,
+            **_NO_NEXT,
+            revoked=_lasting(revoked, at),
+        )
 
     def changed(self, at: int, **values: Any) -> "Device":
         """The device with other values; always later than before, also when the clock was set back."""
@@ -141,12 +192,32 @@ class Device:
 
 
 KIND: Final = "device"
+_OF_A_FORMER_LIFE: Final[Mapping[str, Any]] = {
+    "was_stolen": False,
+    "is_wiped": False,
+    "lost_ha1": {},
+}
+_NO_NEXT: Final[Mapping[str, Any]] = {
+    "next_certificate": "",
+    "next_serial": "",
+    "next_until": 0,
+}
 _BYTES: Final = ("identity", "seal_key", "sealed")
+# Older records lack these.
+_LATER: Final = frozenset(
+    {*_OF_A_FORMER_LIFE, *_NO_NEXT, "certificate_until", "revoked"},
+)
+
+
+def _lasting(revoked: Mapping[str, int], at: int) -> dict[str, int]:
+    """Without what has ended by itself, and without no certificate at all."""
+    return {serial: until for serial, until in revoked.items() if serial and until > at}
 
 
 def read(record: Mapping[str, Any]) -> Device:
     """The device of a record. KeyError, TypeError, ValueError for one that nobody can read."""
-    told = {name: record[name] for name in Device.__slots__}
+    known = (name for name in Device.__slots__ if name in record or name not in _LATER)
+    told = {name: record[name] for name in known}
     for name in _BYTES:
         told[name] = base64.b64decode(told[name])
     return Device(**{**told, "life": Life(told["life"])})

@@ -58,7 +58,7 @@ class Twin:
     seen: tuple[str, int] = ("", -1)  # (boot id, seq) of the last event
     happenings: deque[Happening] = field(default_factory=lambda: deque(maxlen=HISTORY))
     count: int = 0
-    offered_again: float = -1e9  # boottime of the last document that was sent anew after a reversal
+    offered_again: str = ""  # content of the last document that was sent anew after a reversal
 
     @property
     def line(self) -> str:
@@ -96,6 +96,7 @@ class Devices:
         self.by_id: dict[str, Twin] = {}
         self.by_cid: dict[str, Twin] = {}
         self.by_line: dict[str, Twin] = {}
+        self.lost_by_line: dict[str, Twin] = {}  # the hardware that was stolen from a line last
         self.unreadable: list[str] = []
 
     def define(self, definitions: Iterable[DeviceSettings]) -> None:
@@ -199,6 +200,7 @@ class Devices:
     def _index(self) -> None:
         self.by_cid.clear()
         self.by_line.clear()
+        self.lost_by_line.clear()
         for twin in self.by_id.values():
             self._index_one(twin)
 
@@ -207,6 +209,8 @@ class Devices:
             self.by_cid[twin.device.cid] = twin
         if twin.line and twin.device.rights.document:
             self.by_line[twin.line] = twin
+        if twin.device.was_stolen and twin.line:
+            self.lost_by_line[twin.line] = twin
 
 
 def _new(definition: DeviceSettings) -> Device:

@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 
@@ -19,6 +19,7 @@ from firmware_agent.messages.desired import Beacon, Command, FirmwareWanted, Op
 from firmware_agent.messages.envelope import seal, sign
 from firmware_agent.messages.topics import Kind, Topic
 from policy.model import LineState
+from switch.call import reappearance
 from switch.call.exchange import Exchange
 from switch.clock import boottime
 from switch.facts.line import Line, hashes_of
@@ -27,10 +28,10 @@ from switch.provisioning.authority import Authority
 from switch.provisioning.device import Device, Event
 from switch.provisioning.devices import Devices, Twin
 from switch.provisioning.documents import Registrar
+from switch.provisioning.strays import RETIRED, Strays
 
 COMMAND_S: Final = 300
 TURN_S: Final = 0.002  # what one turn of the loop may cost the calls that wait meanwhile
-WIPE_GRACE_S: Final = 10.0  # how long a stolen device that is connected may still hear the wipe
 _SECRET_BYTES: Final = 24
 
 
@@ -70,7 +71,7 @@ class Fleet:
         default_factory=dict
     )  # devices to publish for; True: lost, so anyway
     _used: set[str] = field(default_factory=set)  # lines that registered with their next secret
-    _cut_at: dict[str, float] = field(default_factory=dict)  # boottime, by device
+    strays: Strays = field(default_factory=Strays)
     _unacknowledged: dict[str, bool] = field(default_factory=dict)
     _is_quiet: bool = False
 
@@ -93,11 +94,17 @@ class Fleet:
         found = {}
         for twin in self.devices.by_id.values():
             device = twin.device
-            if device.mqtt_hash and (device.rights.mqtt or device.id in self._cut_at):
+            if device.mqtt_hash and (device.rights.mqtt or self.strays.may_enter(device)):
                 found[device.id] = device.mqtt_hash
-            if device.cid and device.claim_hash:
+            # A spent credential of stolen hardware serves to see it try again.
+            if device.claim_hash and (not device.spoke or device.was_stolen):
                 found[device.cid] = device.claim_hash
         return found
+
+    def outcasts(self) -> list[str]:
+        """Who of them may only be seen."""
+        devices = (twin.device for twin in self.devices.by_id.values())
+        return [device.id for device in devices if self.strays.may_enter(device)]
 
     # -- documents -----------------------------------------------------------------------------
 
@@ -302,25 +309,50 @@ class Fleet:
             self.ports.publish(Topic(Kind.DESIRED, twin.device.id), b"")
         if not before.document and twin.device.rights.document:
             self.refresh(twin)
-        if before.mqtt is not twin.device.rights.mqtt:
+        if before.mqtt is not twin.device.rights.mqtt or life in RETIRED:
             self.ports.users_changed()
 
     def wipe(self, twin: Twin) -> None:
-        """Have a device that is connected forget everything, and cut it off afterwards."""
+        """Have a device that is connected forget everything; it is shut out afterwards."""
         if twin.online:
-            self._cut_at[twin.device.id] = boottime() + WIPE_GRACE_S
+            self.strays.give_grace(twin.device.id, boottime())
             self.command(twin, Op.WIPE)
-            self.ports.users_changed()
 
     def wiped(self, twin: Twin) -> None:
         """It did."""
-        if self._cut_at.pop(twin.device.id, None) is not None:
-            self.ports.users_changed()
+        self.strays.gone(twin.device.id)
+        self.devices.keep(twin.device.changed(self.now_ms(), is_wiped=True))
+        self.ports.users_changed()
+
+    def seen(self, twin: Twin, way: str) -> None:
+        """Hardware that was taken out of service shows itself by `way` ("broker", "claim", "SIP"); what
+        was stolen is an alarm, whatever became of its line since (terms 2(b)(c))."""
+        device, line = twin.device, self.line_of(twin)
+        if self.strays.is_news(device.id, way, boottime()):
+            self.devices.happened(twin, "reappeared", self.now_ms(), detail=f"by {way}")
+        name = "device.stolen_seen" if device.was_stolen else "device.retired_seen"
+        self.note(name, device=device.id, life=device.life.value, way=way, line=twin.line)
+        if device.was_stolen and line is not None and way != "SIP":  # of SIP, the registrar tells
+            reappearance.tell(self.exchange, line, way, device.id, boottime())
+
+    def seen_at_sip(self, line: str) -> None:
+        """The SIP secret of stolen hardware was shown to the registrar, which refused it."""
+        twin = self.devices.lost_by_line.get(line)
+        if twin is not None:
+            self.seen(twin, "SIP")
+
+    def lost_ha1(self, line: str, algorithm: str) -> str | None:
+        """The hash of the secret that a line lost with its hardware."""
+        twin = self.devices.lost_by_line.get(line)
+        return None if twin is None else twin.device.lost_ha1.get(algorithm)
 
     def steal(self, twin: Twin, by: str) -> None:
         """Hardware was reported stolen (terms 2(b)): the line ends with it until it is replaced."""
         line = self.line_of(twin)
         self.wipe(twin)
+        if line is not None:
+            lost = line.life.next_ha1 or line.ha1
+            self.devices.keep(twin.device.changed(self.now_ms(), lost_ha1=dict(lost)))
         self.change(twin, Event.STEAL, by, "reported stolen")
         if line is not None and line.state is not LineState.STOLEN:
             self.ports.change_line(line.id, LineState.STOLEN, by)
@@ -335,6 +367,7 @@ class Fleet:
             void = hashes_of(line.id, self.realm, secrets.token_urlsafe(_SECRET_BYTES))
             self._keep_secret(line.id, void, {}, self.now_ms())
             self.exchange.registrar.remove(line.id)
+            self.end_calls(line.id, "retired")
 
     def end_calls(self, line: str, slug: str) -> None:
         """End a line's calls, but never an emergency call nor a PSAP's call-back."""
@@ -345,33 +378,11 @@ class Fleet:
                 call.hang_up(slug, now)
 
     def tick(self) -> None:
-        """Twice a second: whoever had time for the wipe is cut off; acknowledgements take effect."""
+        """Twice a second: whoever had time for the wipe is shut out; acknowledgements take effect."""
         self.settle()
-        now = boottime()
-        due = [device for device, at in self._cut_at.items() if at <= now]
-        for device in due:
-            del self._cut_at[device]
-        if due:
+        shut, opened = self.strays.tick(boottime())
+        for name in shut:  # Mosquitto throws it out without its last will
+            self.devices.by_id[name].online = False
+            self.ports.publish(Topic(Kind.STATUS, name), b"")
+        if shut or opened:
             self.ports.users_changed()
-
-    def as_json(self, twin: Twin) -> dict[str, Any]:
-        """What `device list` shows of a device."""
-        device, reported = twin.device, twin.reported
-        wanted = self.firmware_for(twin)
-        line = twin.line
-        return {
-            "id": device.id,
-            "line": line,
-            "model": device.model or twin.definition.model,
-            "version": twin.version,
-            "target": wanted.version if wanted is not None else twin.version,
-            "rollout_state": reported.fw.state.value if reported is not None else "",
-            "online": twin.online,
-            "sip_registered": bool(self.exchange.registrar.bindings(line, boottime())),
-            "state": device.life.value,
-            "history": [
-                {"at": each.at, "state": each.state, "version": each.version}
-                for each in twin.happenings
-                if each.kind == "update"
-            ],
-        }

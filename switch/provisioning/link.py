@@ -22,6 +22,7 @@ from paho.mqtt.properties import Properties
 
 from firmware_agent.messages import topics
 from firmware_agent.messages.topics import Kind, Topic
+from switch.provisioning import paho_reading
 from switch.settings import HostPort
 
 Note = Callable[[str, dict[str, object]], None]
@@ -41,6 +42,8 @@ REST_S: Final = 0.001
 _LAST_PAUSE_S: Final = 60.0
 _PUBLISHERS: Final = 64
 _REFUSED: Final = 0x80
+
+paho_reading.share_tables()
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +151,7 @@ class Link:
             client.pending_calls_threshold = (
                 _PUBLISHERS * 2
             )  # as many wait at once as was asked for
+            paho_reading.read_ahead(client)
             for pattern in SUBSCRIPTIONS:
                 await self._subscribe(client, pattern)
             self.is_up = True

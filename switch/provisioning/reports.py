@@ -17,14 +17,15 @@ from firmware_agent.messages.topics import Kind, Topic
 from switch.call import registered_from
 from switch.clock import boottime
 from switch.provisioning.admission import Admission
+from switch.provisioning.certificates import Certificates
 from switch.provisioning.device import Event, Life
 from switch.provisioning.devices import Twin
 from switch.provisioning.fleet import Fleet
+from switch.provisioning.strays import RETIRED
 
 TAKEOVERS: Final = 5  # so many connections of one device in TAKEOVER_S mean that there are two
 TAKEOVER_S: Final = 60.0
 NOT_REGAINED: Final = "not_regained"
-OFFER_AGAIN_S: Final = 3600.0
 _SMOOTHING: Final = 0.3  # of MOS: about the last five samples
 
 
@@ -38,6 +39,7 @@ class Reports:
     on_ota: Callable[[Twin, Ota], None]
     on_reported: Callable[[Twin], None]
     known_image: Callable[[str, str], str]
+    certificates: Certificates
 
     def take(self, topic: Topic, raw: bytes) -> None:
         """A message. One that nobody can read is noted, never an error."""
@@ -57,12 +59,17 @@ class Reports:
     # -- inside --------------------------------------------------------------------------------
 
     def _of_nobody(self, topic: Topic, twin: Twin | None, raw: bytes) -> None:
-        """A device that was cut off, or is about to be: only that it forgot everything matters."""
-        if twin is not None and topic.kind is Kind.EVT and b'"wiped"' in raw:
+        """A device that was taken out of service: that it is there, and that it forgot everything."""
+        if twin is None or twin.device.life not in RETIRED:
+            return
+        if topic.kind is Kind.EVT and b'"wiped"' in raw:
             self.fleet.devices.happened(twin, "wiped", self.fleet.now_ms())
             self.fleet.wiped(twin)
-        elif twin is not None and topic.kind is Kind.STATUS and raw:
+        elif topic.kind is Kind.STATUS and raw:
             twin.online = b'"online":true' in raw
+            if twin.online and not self.fleet.strays.has_grace(twin.device.id):
+                self.fleet.seen(twin, "MQTT")
+                self.fleet.wipe(twin)
 
     def _take(self, kind: Kind, twin: Twin, raw: bytes) -> None:
         match kind:
@@ -104,6 +111,7 @@ class Reports:
         elif twin.is_current and (before is None or before.applied_rev != reported.applied_rev):
             detail = f"revision {reported.applied_rev}"
             fleet.devices.happened(twin, "applied", fleet.now_ms(), detail=detail)
+            fleet.note("device.applied", device=twin.device.id, rev=reported.applied_rev)
         self._attest(twin, reported)
         fleet.see_acknowledgement(twin)
         fleet.see_secret(twin)
@@ -112,15 +120,17 @@ class Reports:
     def _offer_again(self, twin: Twin, code: str) -> None:
         """A device that is back on its last good document because it lost us, or the registrar, won't
         try the same revision again. That it can say so shows that the fault may have been ours: it gets
-        the document anew, but not again and again."""
-        now = boottime()
-        if code == NOT_REGAINED and now - twin.offered_again >= OFFER_AGAIN_S:
-            twin.offered_again = now
-            self.fleet.outrank(twin, twin.published.rev if twin.published is not None else 0)
+        the document anew, once. After that a person, or the next change, has to help."""
+        published = twin.published
+        if code != NOT_REGAINED or published is None or published.content == twin.offered_again:
+            return
+        twin.offered_again = published.content
+        self.fleet.outrank(twin, published.rev)
 
     def _attest(self, twin: Twin, reported: Reported) -> None:
         """Firmware, document and certificate against what we know; a difference opens a case."""
         device, attest = twin.device, reported.attest
+        self.certificates.see(twin, attest)
         wrong = []
         published = twin.published
         if (
@@ -130,7 +140,7 @@ class Reports:
             and attest.config_sha256 not in (None, published.sha256)
         ):
             wrong.append("document")
-        if attest.certificate_sha256 not in (None, device.certificate):
+        if attest.certificate_sha256 not in (None, twin.device.certificate):
             wrong.append("certificate")
         image = self.known_image(device.model, reported.fw.version)
         if image and image != reported.fw.sha256:
@@ -141,7 +151,18 @@ class Reports:
     def _tampered(self, twin: Twin, why: str) -> None:
         if twin.device.life is Life.CLAIMED:
             self.fleet.change(twin, Event.MISMATCH, "attestation", why)
-            self.fleet.note("device.tampered", device=twin.device.id, reason=why)
+            device, line = twin.device.id, self.fleet.line_of(twin)
+            self.fleet.note("device.tampered", device=device, reason=why)
+            self.fleet.note(
+                "notice.due",
+                kind="device_tampered",
+                id=f"device_tampered {device} {twin.device.changed_at}",
+                line=twin.line,
+                account=line.account if line is not None else None,
+                audience="operator",
+                clause="2(i)",
+                fields={"device": device, "because": why},
+            )
 
     def _status(self, twin: Twin, status: Status) -> None:
         fleet = self.fleet
@@ -217,6 +238,9 @@ class Reports:
             case wire.Event.TIME_WANTED:
                 args = {"nonce": event.detail.get("nonce", ""), "time": fleet.now_ms() // 1000}
                 fleet.command(twin, Op.TIME, **args)
+                return
+            case wire.Event.CERTIFICATE_WANTED:
+                self.certificates.renew(twin, str(event.detail.get("csr", "")))
                 return
             case wire.Event.WIPED:
                 fleet.wiped(twin)

@@ -9,13 +9,12 @@ Deliberately absent: key rotation and thresholds above one (tuf's own tools do t
 and the way to a device, which is `images`.
 """
 
-import importlib.util
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from io import BytesIO
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -44,12 +43,15 @@ from tuf.api.serialization.json import JSONSerializer
 from firmware_agent.messages.codec import encode, parse
 from firmware_agent.messages.desired import MAX_IMAGE
 from firmware_agent.messages.image import Delta, ImageCustom
+from switch.provisioning import delta
 from switch.provisioning.broker_files import write_private
-
-detools: Any = importlib.import_module("detools") if importlib.util.find_spec("detools") else None
+from switch.provisioning.work import Work
 
 ROOT_YEARS: Final = 10
 OFFLINE_DAYS: Final = 400  # targets and models: signed anew at each release, at least once a year
+MAX_DELTAS: Final = 8  # a device that runs an older image fetches the whole
+_CHUNK: Final = 1 << 20
+_NUMBER: Final = re.compile(r"\d+")
 _WRITER: Final = JSONSerializer(compact=True)
 S = TypeVar("S", Root, Targets, Snapshot, Timestamp)
 
@@ -81,6 +83,7 @@ class Repository:
         self._online = directory / "online.key"
         self.known: Mapping[tuple[str, str], Image] = {}
         self.timestamp_version = 0
+        self.work = Work()
         self.load()
 
     @property
@@ -106,15 +109,12 @@ class Repository:
         a model or version that devices couldn't read."""
         custom = ImageCustom(model, version, security_version)
         parse(ImageCustom, encode(custom))
-        content = path.read_bytes()
-        if not 0 < len(content) <= MAX_IMAGE:
-            raise RepositoryFault(f"an image has 1 to {MAX_IMAGE} bytes, this one {len(content)}")
-        digest = sha256(content).hexdigest()
+        content, digest = self._take_in(path)
         known = self.known.get((model, version))
         if known is not None and known.sha256 != digest:
             raise RepositoryFault(f"{model} {version} is signed already, with another content")
         self._keep(content, digest)
-        found = dict(self._deltas(model, content)) if deltas else {}
+        found = dict(self._deltas(model, digest, len(content))) if deltas else {}
         custom = replace(custom, deltas=found)
         target = f"{model}/{version}.img"
         staged = self.staged()
@@ -144,8 +144,9 @@ class Repository:
         if signer.public_key.keyid not in root.roles["targets"].keyids:
             raise RepositoryFault(f"{keys} holds other keys than those of this repository")
         targets = self._targets(models, keys)
-        for model in sorted(models):
-            self._sign_model(model, staged, _key(keys / f"{model}.key"), now)
+        with self.work.of("models signed", len(models)):
+            for model in self.work.over(sorted(models)):
+                self._sign_model(model, staged, _key(keys / f"{model}.key"), now)
         self._write(targets, "targets", signer, now + timedelta(days=OFFLINE_DAYS))
         self.refresh(now, hours, force=True)
         self._staged.unlink(missing_ok=True)
@@ -177,6 +178,18 @@ class Repository:
 
     # -- images --------------------------------------------------------------------------------
 
+    def _take_in(self, path: Path) -> tuple[bytes, str]:
+        """An image and its SHA-256."""
+        size, found, content = path.stat().st_size, sha256(), bytearray()
+        if not 0 < size <= MAX_IMAGE:
+            raise RepositoryFault(f"an image has 1 to {MAX_IMAGE} bytes, this one {size}")
+        with path.open("rb") as file, self.work.of("bytes hashed", size):
+            while chunk := file.read(_CHUNK):
+                found.update(chunk)
+                content += chunk
+                self.work.done = len(content)
+        return bytes(content), found.hexdigest()
+
     def _keep(self, content: bytes, digest: str) -> None:
         self.images.mkdir(parents=True, exist_ok=True)
         path = self.images / digest
@@ -185,22 +198,26 @@ class Repository:
             new.write_bytes(content)
             new.replace(path)
 
-    def _deltas(self, model: str, content: bytes) -> Iterator[tuple[str, Delta]]:
-        """Patches from the images of the model that are signed, where these are worth it. None without
+    def _deltas(self, model: str, digest: str, length: int) -> Iterator[tuple[str, Delta]]:
+        """Patches from the newest signed images of the model, where these are worth it. None without
         detools, which not everybody can build: devices then fetch the whole image."""
-        if detools is None:
+        if not delta.is_possible():
             return
-        for image in self.known.values():
-            base = self.images / image.sha256
-            if image.model != model or not base.exists():
-                continue
-            patch = BytesIO()
-            detools.create_patch(BytesIO(base.read_bytes()), BytesIO(content), patch)
-            made = patch.getvalue()
-            if len(made) * 2 < len(content):
-                digest = sha256(made).hexdigest()
-                self._keep(made, digest)
-                yield image.sha256, Delta(digest, len(made))
+        images = [each for each in self.known.values() if each.model == model]
+        images.sort(key=lambda each: [int(number) for number in _NUMBER.findall(each.version)])
+        bases = [each.sha256 for each in images[-MAX_DELTAS:]]
+        new = self.images / f"{digest}.delta"
+        with self.work.of("deltas made", len(bases)):
+            for base in self.work.over(bases):
+                path = self.images / base
+                if not path.exists() or not delta.make(path, self.images / digest, new):
+                    continue
+                made = new.read_bytes()
+                if len(made) * 2 < length:
+                    found = sha256(made).hexdigest()
+                    self._keep(made, found)
+                    yield base, Delta(found, len(made))
+        new.unlink(missing_ok=True)
 
     def _signed(self) -> Iterator[Image]:
         delegations = self._read(Targets, "targets").signed.delegations

@@ -28,6 +28,7 @@ from switch.provisioning.admission import Admission, Place
 from switch.provisioning.authority import Authority
 from switch.provisioning.broker import HOW_TO_GET, Broker, program
 from switch.provisioning.broker_files import Encrypted, hashed
+from switch.provisioning.certificates import Certificates
 from switch.provisioning.devices import Devices
 from switch.provisioning.documents import Registrar
 from switch.provisioning.fleet import Fleet, Ports
@@ -50,7 +51,8 @@ Record = Mapping[str, Any]
 class Plan:
     """What the configuration says, with paths resolved and addresses worked out.
 
-    `base_url` is where devices reach the HTTP port; `tls` is for a broker of one's own, None without it.
+    `base_url` is where devices reach the HTTP port; `tls` is for a broker of one's own, None without it;
+    `elsewhere` is the node that has the devices, "" when it is this one.
     """
 
     mqtt: MqttSettings
@@ -60,6 +62,7 @@ class Plan:
     realm: str
     base_url: str
     tls: ssl.SSLContext | None = None
+    elsewhere: str = ""
 
 
 class Service:
@@ -77,7 +80,6 @@ class Service:
         """Keys are made at the first start; nothing is opened. OSError."""
         self.plan = plan
         self.perform = perform
-        self.unavailable = ""
         self._data = data
         self._note = note
         self._exchange = exchange
@@ -85,9 +87,11 @@ class Service:
         self._password = secrets.token_urlsafe(32)
         self._hash = hashed(self._password)
         self._changed = asyncio.Event()
+        self._opened = asyncio.Event()
+        self._revoked = asyncio.Event()
         self.broker: Broker | None = None
         self.repository = Repository(data / "firmware")
-        authority = Authority(data, datetime.now(UTC))
+        authority = Authority(data, datetime.now(UTC), plan.mqtt.certificate_days)
         self.devices = Devices(self._write)
         self.fleet = Fleet(
             exchange, self.devices, authority, ports(self), plan.registrar, plan.realm
@@ -100,6 +104,8 @@ class Service:
         )
         self.fleet.firmware_for = self.rollouts.firmware_for
         self.fleet.beacon = self._beacon
+        exchange.authenticator.lost = self.fleet.lost_ha1
+        self.certificates = Certificates(self.fleet)
         self.admission = Admission(self.fleet, self._place(plan.mqtt.public_url or plan.mqtt.url))
         self.reports = Reports(
             self.fleet,
@@ -107,6 +113,7 @@ class Service:
             self.rollouts.on_ota,
             self.rollouts.on_reported,
             self._known_image,
+            self.certificates,
         )
         self.link = Link(
             self._address,
@@ -128,17 +135,17 @@ class Service:
     def users_changed(self) -> None:
         """The broker is to learn who may log in, soon."""
         self._changed.set()
+        self._revoked.set()
 
     def use(self, plan: Plan) -> None:
-        """The files were taken over. The broker's own settings wait for a restart."""
+        """The files were taken over. The first device starts the broker, whose own settings wait for a
+        restart."""
         self.plan = plan
         self.fleet.registrar = plan.registrar
         self.devices.define(plan.devices)
         self.fleet.settings_changed()
-        if plan.devices and self.broker is None and not plan.mqtt.url and not self.unavailable:
-            self.unavailable = "there was no device at the start"
-            advice = "start the switch anew"
-            self._note("mqtt.unavailable", {"reason": self.unavailable, "advice": advice})
+        if self.broker is None:
+            self.open_broker()
 
     def records(self) -> Iterator[bytes]:
         """Restate everything, for the head of a new journal segment."""
@@ -146,7 +153,9 @@ class Service:
             yield orjson.dumps(record)
 
     def restore(self, records: Iterable[Record]) -> None:
-        """Take records of journal and database back."""
+        """Take records of journal and database back; those of devices that are another node's stay there."""
+        if self.plan.elsewhere:
+            return
         known = [record for record in records if record.get("k") in KINDS]
         self.devices.restore(known)
         self.devices.define(self.plan.devices)
@@ -158,14 +167,18 @@ class Service:
         self.fleet.settle()
 
     def on_events(self, events: Iterable[tuple[str, Mapping[str, object]]]) -> None:
-        """What the machines note: a secret came into use."""
+        """What the machines note: a secret came into use, or that of stolen hardware was shown."""
         for name, fields in events:
             if name == "line.secret_used":
                 self.fleet.secret_used(str(fields["line"]))
+            elif name == "line.stolen_seen":
+                self.fleet.seen_at_sip(str(fields["line"]))
 
     async def run(self) -> None:
-        """Keep all of it going until cancelled."""
-        rooms = [self._tick(), self._keep_fresh(), self._publish_due()]
+        """Keep all of it going until cancelled; nothing, where another node does."""
+        if self.plan.elsewhere:
+            await asyncio.Event().wait()
+        rooms = [self._tick(), self._keep_fresh(), self._publish_due(), self._keep_list()]
         if self.plan.mqtt.url:
             rooms.append(self.link.run())
         else:
@@ -181,15 +194,14 @@ class Service:
     # -- the broker ----------------------------------------------------------------------------
 
     def open_broker(self) -> HostPort | None:
-        """Choose the private broker's port; None when there is none to be run. Call it once."""
+        """Choose the private broker's port, and have `run` start it; None when there is none to be run.
+        Asked again at each reload as long as there was none."""
         mqtt = self.plan.mqtt
-        if mqtt.url:
-            return None
-        if not self.plan.devices:
+        if mqtt.url or not self.plan.devices:
             return None
         if program() is None:
-            self.unavailable = "mosquitto is not installed"
-            self._note("mqtt.unavailable", {"reason": self.unavailable, "advice": HOW_TO_GET})
+            reason = "mosquitto is not installed"
+            self._note("mqtt.unavailable", {"reason": reason, "advice": HOW_TO_GET})
             return None
         tls = None
         if mqtt.tls is not None:
@@ -197,11 +209,18 @@ class Service:
             certificate, key = self.fleet.authority.broker_certificate(host, datetime.now(UTC))
             tls = Encrypted(mqtt.tls, certificate, key, self.fleet.authority.path)
         self.broker = Broker(
-            self._data / "mqtt", mqtt.listen, tls, self._user, self._users, self._note
+            self._data / "mqtt",
+            mqtt.listen,
+            tls,
+            self._user,
+            self._users,
+            self._note,
+            self.fleet.outcasts,
         )
         if not mqtt.public_url:
             url = f"mqtt://{self.broker.address}" if tls is None else f"mqtts://{mqtt.tls}"
             self.admission.place = self._place(url)
+        self._opened.set()
         return self.broker.address
 
     async def await_broker(self, limit_s: float = 2.0) -> None:
@@ -214,10 +233,10 @@ class Service:
         return {self._user: self._hash, **self.fleet.users()}
 
     async def _run_private(self) -> None:
-        """The child and the connection to it, for ever."""
+        """The child and the connection to it, for ever, once there is a device that needs it."""
+        await self._opened.wait()
         broker = self.broker
-        if broker is None:
-            return
+        assert broker is not None
         tasks = [
             asyncio.ensure_future(room)
             for room in (
@@ -299,6 +318,21 @@ class Service:
         while True:
             await asyncio.to_thread(self.repository.refresh, datetime.now(UTC), hours)
             await asyncio.sleep(min(600.0, hours * 900))
+
+    async def _keep_list(self) -> None:
+        """The list of revoked certificates: written when it is another, and once a day."""
+        written: object = None
+        while True:
+            revoked = sorted(self.certificates.revoked())
+            if revoked != written:
+                authority, now = self.fleet.authority, datetime.now(UTC)
+                await asyncio.to_thread(authority.write_list, revoked, now)
+                written = revoked
+            self._revoked.clear()
+            try:
+                await asyncio.wait_for(self._revoked.wait(), _DAY_MS / 1000)
+            except TimeoutError:
+                written = None
 
     def _rotate(self) -> None:
         """Replace the oldest secret that is due; one a tick is enough for a fleet."""

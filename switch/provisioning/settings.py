@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, model_validator
 
 from switch.settings import HostPort, Identifier, ListenAddress, Secret, Section
+from switch.sip.flow import WILDCARDS
 
 DEFAULT_LISTEN = HostPort("127.0.0.1", 1883)
-_WILDCARDS = frozenset({"0.0.0.0", "::"})
 CLAIM_PREFIX = "claim-"  # names of one-time credentials; no device is called so
 _WINDOW = re.compile(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d")
 
@@ -63,10 +63,13 @@ class MqttSettings(Section):
 
     With `url` that broker is used: `username` and `password`, or `certificate` and `key`, are what the
     switch shows there; `ca` is the authority of its certificate. `public_url` is what devices are told,
-    if it differs. Paths are relative to the configuration file. `rotate_days` is the age at which a
-    device's SIP secret is replaced, 0 = never by itself.
+    if it differs. `node` is which of several nodes on one database has the devices; the others have none
+    of this. Paths are relative to the configuration file. `rotate_days` is the age at which a
+    device's SIP secret is replaced, 0 = never by itself; `certificate_days` is how long a device's
+    certificate holds: it asks for the next one when a third of that is left.
     """
 
+    node: Identifier | None = None
     listen: ListenAddress = DEFAULT_LISTEN
     tls: ListenAddress | None = None
     url: BrokerUrl = ""
@@ -77,10 +80,11 @@ class MqttSettings(Section):
     certificate: str = ""
     key: str = ""
     rotate_days: float = Field(default=0, ge=0)
+    certificate_days: float = Field(default=730, gt=0, le=10_950)
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:
-        if self.tls is not None and self.tls.host in _WILDCARDS and not self.public_url:
+        if self.tls is not None and self.tls.host in WILDCARDS and not self.public_url:
             raise ValueError("devices are told no wildcard: tls needs public_url beside it")
         if bool(self.certificate) != bool(self.key):
             raise ValueError("certificate and key go together")

@@ -29,7 +29,7 @@ from switch.routing.plan_file import (
     TestSection,
 )
 from switch.routing.route import Route, RouteHop
-from switch.toml import ConfigError, Document, Problem
+from switch.toml import ConfigError, Document, Key, Problem, words
 from switch.toml import load as load_toml
 
 EMERGENCY_ROUTE = "emergency"
@@ -101,7 +101,7 @@ def load(
         file = PlanFile.model_validate(document.content)
     except ValidationError as error:
         raise ConfigError(
-            document.problem(entry["loc"], entry["msg"].removeprefix("Value error, "))
+            document.problem(entry["loc"], words(entry))
             for entry in error.errors(include_url=False, include_input=False)
         ) from None
     return _compile(document, file, trunks)
@@ -111,6 +111,7 @@ def _compile(document: Document, file: PlanFile, trunks: Collection[str] | None)
     emergency = _emergency(document, file.emergency)
     rules, problems = _rules(document, file)
     problems += _unknown_names(document, file, trunks)
+    problems += _doubles(document, file)
     problems += _emergency_shadows(document, file, emergency)
     if problems:
         raise ConfigError(problems)
@@ -186,7 +187,7 @@ def _route(section: RouteSection) -> Route:
 def _unknown_names(
     document: Document, file: PlanFile, trunks: Collection[str] | None
 ) -> Iterator[Problem]:
-    """Routes, tariffs and trunks that are named but not there, and names that are there twice."""
+    """Routes, tariffs and trunks that are named but not there."""
     routes = {section.name for section in file.route}
     if EMERGENCY_ROUTE not in routes:
         yield document.problem(("route",), f"there is no route named {EMERGENCY_ROUTE!r}")
@@ -195,15 +196,28 @@ def _unknown_names(
             yield document.problem(("rule", index, "route"), f"no route named {rule.route!r}")
         if rule.tariff and rule.tariff not in file.tariffs:
             yield document.problem(("rule", index, "tariff"), f"no tariff named {rule.tariff!r}")
-    seen: set[str] = set()
     for index, route in enumerate(file.route):
-        if route.name in seen:
-            yield document.problem(("route", index, "name"), f"{route.name!r} is there twice")
-        seen.add(route.name)
         for position, hop in enumerate(route.hops):
             if trunks is not None and hop.trunk not in trunks:
                 key = ("route", index, "hops", position, "trunk")
                 yield document.problem(key, f"no trunk named {hop.trunk!r}")
+
+
+def _doubles(document: Document, file: PlanFile) -> Iterator[Problem]:
+    """What stands twice: the second would take the first one's place, or be taken for it."""
+    names: list[tuple[Key, str]] = [
+        *((("rule", n, "name"), rule.name) for n, rule in enumerate(file.rule)),
+        *((("route", n, "name"), route.name) for n, route in enumerate(file.route)),
+        *(
+            (("emergency", "number", n, "number"), entry.number)
+            for n, entry in enumerate(file.emergency.number)
+        ),
+    ]
+    seen: set[tuple[object, str]] = set()
+    for key, name in names:
+        if (key[0], name) in seen:
+            yield document.problem(key, f"{name!r} is there twice")
+        seen.add((key[0], name))
 
 
 def _emergency_shadows(

@@ -83,7 +83,7 @@ class RuleSection(Section):
     prefix: str = Field(default="", pattern=r"^(\+?\d*)$")
     caller_id: Literal["line", "shown"] = "line"
     priority: int = 100
-    feature: str = ""
+    feature: Literal["", "echo", "readback"] = ""
 
     @model_validator(mode="after")
     def _leads_somewhere(self) -> Self:

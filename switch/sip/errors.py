@@ -26,10 +26,12 @@ class ParseError(RemoteProtocolError):
 
     `request` is there when it can be answered with `status` (400, or a more exact one): the request
     line was readable as such and Via, From, To, Call-ID and CSeq are present. Otherwise the message
-    is dropped and counted. On a stream, `preceding` holds what was read before the stream broke.
+    is dropped and counted. On a stream, `preceding` holds what was read before the stream broke, and
+    `ends_stream` says that nothing can be read from it after this.
     """
 
     def __init__(self, reason: str, request: Request | None = None, status: int = 400) -> None:
         super().__init__(status, reason)
         self.request = request
         self.preceding: list[object] = []
+        self.ends_stream = False

@@ -3,7 +3,9 @@
 A value: it names a path and holds no socket. The transports map it to one.
 """
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+WILDCARDS: Final = frozenset({"0.0.0.0", "::"})  # to listen on; no peer can be told to send there
 
 
 class Flow(NamedTuple):

@@ -38,6 +38,11 @@ def mask_quoted(text: str) -> str:
     return masked
 
 
+def without_quoted(text: str) -> str:
+    """`text` less its quoted strings; a quote that is never closed stays."""
+    return _QUOTED.sub("", text)
+
+
 def _split(text: str, masked: str, separator: str) -> list[str]:
     pieces = []
     start = 0

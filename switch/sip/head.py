@@ -1,6 +1,6 @@
 """A message from the lines of its head (RFC 3261 §7.2, §7.3): start line, header lines, checks.
 
-Only `parser` imports this: it finds where heads and bodies begin and end.
+`parser` finds where heads and bodies begin and end.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def decode_head(head: bytes) -> tuple[str, Encoding]:
 def read_head(head: bytes, rest: bytes, fault: ParseError | None) -> Request | Response:
     """A message of a head with any line ends, less its empty line, and of what follows it."""
     if len(head) > MAX_HEAD_BYTES:
-        raise ParseError("header too large", status=513)
+        fault = ParseError("header too large", status=513)
     text, encoding = decode_head(head)
     text = text.replace("\r\n", "\n")
     if "\r" in text:  # one reader's line end, another's text
@@ -64,7 +64,7 @@ def read_head(head: bytes, rest: bytes, fault: ParseError | None) -> Request | R
         text = text.replace("\r", " ")
     lines = text.split("\n")
     if max(map(len, lines)) > MAX_LINE_CHARS:
-        fault = ParseError("header line too long", status=513)
+        fault = fault or ParseError("header line too long", status=513)
     return build_message(lines, encoding, rest, fault)
 
 
@@ -91,13 +91,17 @@ def build_message(
         message, bad_start = _request(start, names, values)
         fault = bad_start or fault
     message.encoding = encoding
+    message.body = rest
     try:
         if fault is not None:
             raise fault
         _check(message, rest)
     except ParseError as error:
-        if isinstance(message, Request) and is_answerable(message):
-            error.request = message
+        if isinstance(message, Request):
+            if not message.has("To"):
+                message.add("To", f"<{message.uri}>")  # an answer must name one
+            if is_answerable(message):
+                error.request = message
         raise
     return message
 
@@ -197,13 +201,17 @@ def _check(message: Request | Response, rest: bytes) -> None:
             place = names.index("Content-Length")
             del names[place], values[place]
         del first["Content-Length"]
-    call_id = first["Call-ID"]
-    if not call_id or " " in call_id or len(call_id) > MAX_CALL_ID_CHARS:
-        raise ParseError("bad Call-ID")
+    check_call_id(first["Call-ID"])
     _ = message.via
     method = message.cseq.method
     if isinstance(message, Request) and method != message.method:
         raise ParseError("CSeq method differs from the request's")
+
+
+def check_call_id(call_id: str) -> None:
+    """Raises ParseError for a Call-ID that can't name a call (§20.8)."""
+    if not call_id or " " in call_id or len(call_id) > MAX_CALL_ID_CHARS:
+        raise ParseError("bad Call-ID")
 
 
 def _check_repeated(message: Request | Response) -> None:

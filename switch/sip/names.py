@@ -55,13 +55,13 @@ Geolocation-Routing History-Info Identity Identity-Info In-Reply-To Info-Package
 Max-Forwards MIME-Version Min-Expires Min-SE Organization P-Access-Network-Info
 P-Asserted-Identity P-Asserted-Service P-Associated-URI P-Called-Party-ID
 P-Charging-Function-Addresses P-Charging-Vector P-Early-Media P-Preferred-Identity
-P-Preferred-Service P-Visited-Network-ID Path Priority Privacy Proxy-Authenticate
+P-Preferred-Service P-RTP-Stat P-Visited-Network-ID Path Priority Privacy Proxy-Authenticate
 Proxy-Authentication-Info Proxy-Authorization Proxy-Require RAck Reason Record-Route Recv-Info
 Refer-Sub Refer-To Referred-By Reject-Contact Remote-Party-ID Replaces Reply-To
 Request-Disposition Require Resource-Priority Retry-After Route RSeq Security-Client
 Security-Server Security-Verify Server Service-Route Session-Expires SIP-ETag SIP-If-Match Subject
 Subscription-State Supported Suppress-If-Match Target-Dialog Timestamp To Unsupported User-Agent
-User-to-User Via Warning WWW-Authenticate
+User-to-User Via Warning WWW-Authenticate X-RTP-Stat
 """.split()  # noqa: SIM905 (a hundred quoted lines would hide what is missing)
 
 # As written on the wire by most peers, in lower and in upper case, and compact: one look-up each.

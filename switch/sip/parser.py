@@ -135,7 +135,7 @@ class StreamParser:
             while (item := self._next()) is not None:
                 items.append(item)
         except ParseError as error:
-            error.preceding = list(items)
+            error.preceding, error.ends_stream = list(items), True
             raise
         return items
 

@@ -8,7 +8,7 @@ and candidates are negotiated by the phones, not by us.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -36,6 +36,7 @@ _STATIC: Final = {
     15: ("G728", 8000),
     18: ("G729", 8000),
 }
+_UNNAMED: Final = ("?", 0)
 # Not codecs a call can be heard with: they accompany one.
 _ACCESSORIES: Final = frozenset({"CN", "TELEPHONE-EVENT", "RED"})
 
@@ -134,29 +135,19 @@ def set_direction(body: bytes, wanted: str) -> bytes:
     return _join(body, kept)
 
 
-def reorder_codecs(body: bytes, first: Sequence[str]) -> bytes:
-    """The body with these encoding names first, in this order, where the stream offers them."""
-    wanted = [name.upper() for name in first]
+def choose_codecs(body: bytes, first: str = "", without: str = "") -> bytes:
+    """The body with one encoding first where the stream offers it, and without another and its
+    attributes; never without the last speech codec. Names of encodings in upper case."""
 
-    def rank(payload: int, names: dict[int, tuple[str, int]]) -> int:
-        name = names.get(payload, ("", 0))[0]
-        return wanted.index(name) if name in wanted else len(wanted)
+    def choose(payloads: list[int], names: dict[int, tuple[str, int]]) -> list[int]:
+        named = [(payload, names.get(payload, _UNNAMED)[0]) for payload in payloads]
+        kept = [each for each in named if each[1] != without]
+        if all(name in _ACCESSORIES for _, name in kept):
+            kept = named
+        preferred = [payload for payload, name in kept if name == first]
+        return preferred + [payload for payload, name in kept if name != first]
 
-    return _rewrite_formats(
-        body, lambda payloads, names: sorted(payloads, key=lambda payload: rank(payload, names))
-    )
-
-
-def remove_codec(body: bytes, name: str) -> bytes:
-    """The body without an encoding and its attributes; never without the last speech codec."""
-    unwanted = name.upper()
-
-    def keep(payloads: list[int], names: dict[int, tuple[str, int]]) -> list[int]:
-        kept = [p for p in payloads if names.get(p, ("", 0))[0] != unwanted]
-        speech = [p for p in kept if names.get(p, ("", 0))[0] not in _ACCESSORIES]
-        return kept if speech else payloads
-
-    return _rewrite_formats(body, keep)
+    return _rewrite_formats(body, choose)
 
 
 def without_silence_suppression(body: bytes) -> bytes:

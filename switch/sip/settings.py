@@ -8,6 +8,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from switch.settings import ListenAddress, Network, Secret, Section
+from switch.sip.flow import WILDCARDS
 
 
 class SipSettings(Section):
@@ -15,7 +16,7 @@ class SipSettings(Section):
 
     `domains` empty accepts any domain in a phone's requests. `tls_certificate` and `tls_key` are
     paths relative to the configuration file; without them a self-signed certificate is made.
-    `public_address` is what phones and carriers are told when we listen on 0.0.0.0 or behind NAT.
+    `public_address` is what phones and carriers are told when we listen on 0.0.0.0 or [::].
     `trusted_proxies` are believed where a phone behind them is (switch/sip/origin.py): by their
     `source_header`, Path or Via. `max_calls` are live calls, emergency calls not limited by it.
     `name_servers` are asked for carriers' names, () those of resolv.conf.
@@ -59,6 +60,10 @@ class SipSettings(Section):
     def _agrees_with_itself(self) -> Self:
         if not (self.udp or self.tcp or self.tls):
             raise ValueError("nothing to listen on: give udp, tcp or tls")
+        wildcards = {at.host for at in (*self.udp, *self.tcp, *self.tls)} & WILDCARDS
+        if wildcards and not self.public_address:
+            # Else Via and Contact would name it, and no peer could answer or acknowledge.
+            raise ValueError(f"listening on {wildcards.pop()} needs public_address")
         if not self.min_expires_s <= self.default_expires_s <= self.max_expires_s:
             raise ValueError("min_expires_s <= default_expires_s <= max_expires_s does not hold")
         if self.min_expires_s >= 3600:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import Text, bindparam, func, insert, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from switch.store.database import CHAINING
@@ -24,8 +24,22 @@ GENESIS: Final = "0" * 64
 PURGE: Final = "purge"
 
 # Made once: building a statement costs more than writing a row.
-_KNOWN: Final = select(audit.c.id).where(audit.c.id.in_(bindparam("ids", expanding=True)))
 _NEWEST: Final = select(audit.c.seq, audit.c.hash).order_by(audit.c.seq.desc()).limit(1)
+# Which of some ids (a JSON array: one value, however many) the chain has, and last its newest row.
+_KNOWN: Final = {
+    dialect: select(audit.c.id, audit.c.seq, audit.c.hash)
+    .where(
+        or_(
+            audit.c.id.in_(text(f"(SELECT {elements})").bindparams(bindparam("ids", type_=Text))),
+            audit.c.seq == select(func.max(audit.c.seq)).scalar_subquery(),
+        )
+    )
+    .order_by(audit.c.seq)
+    for dialect, elements in (
+        ("sqlite", "value FROM json_each(:ids)"),
+        ("postgresql", "jsonb_array_elements_text(CAST(:ids AS jsonb))"),
+    )
+}
 _ADD: Final = insert(audit)
 
 
@@ -74,10 +88,11 @@ async def append(connection: AsyncConnection, records: Iterable[dict[str, Any]])
     if connection.dialect.name == "postgresql":
         await connection.execute(select(func.pg_advisory_xact_lock(CHAINING)))
     fresh = {entry_id(record): record for record in records}
-    known = await connection.execute(_KNOWN, {"ids": list(fresh)})
-    for (there,) in known.all():
-        del fresh[there]
-    head = await read_head(connection)
+    ids = orjson.dumps(list(fresh)).decode()
+    there = (await connection.execute(_KNOWN[connection.dialect.name], {"ids": ids})).all()
+    head = Head(there[-1].seq, there[-1].hash) if there else Head()
+    for row in there:
+        fresh.pop(row.id, None)
     rows = []
     for name, record in fresh.items():
         body = orjson.dumps(record, option=orjson.OPT_SORT_KEYS).decode()

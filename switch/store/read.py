@@ -4,6 +4,7 @@ Each query opens the file anew and may run while the writer writes, also from an
 live part of usage is not here: the running switch knows it (switch/usage/meter.py).
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -23,6 +24,10 @@ from switch.usage.reading import Reading
 
 # What a list shows unless asked for more; the newest are kept.
 DEFAULT_LIMIT = 1_000
+
+# aiosqlite's thread reports the end of a connection that failed to the loop once more, and prints a
+# traceback if that has ended first, as it has in a command that needs no switch.
+_LAST_WORD_S = 0.05
 
 
 class StoreUnavailableError(Exception):
@@ -246,10 +251,12 @@ class Reader:
     async def connection(self) -> AsyncIterator[AsyncConnection]:
         """A connection for one reader's queries; StoreUnavailableError where there is none."""
         if self._path is not None and not self._path.exists():
-            raise StoreUnavailableError(f"there is no database {self._path.name} yet")
+            raise StoreUnavailableError(f"there is no database {self._path} yet")
         try:
             async with self._engine.connect() as connection:
                 yield connection
         except FAILURES as error:
+            await asyncio.sleep(_LAST_WORD_S)
             reason = error.orig if isinstance(error, DBAPIError) else error
-            raise StoreUnavailableError(str(reason)) from error
+            where = "" if self._path is None else f"{self._path}: "
+            raise StoreUnavailableError(f"{where}{reason}") from error

@@ -4,12 +4,12 @@ CDRs are taken from the journal's records and looked at once a second, so the ca
 An alert goes to the log and to the operator; out of shadow mode two independent detectors open a case, and
 toll fraud or a takeover bars international and premium calls until a person decides (2(k)(e)).
 After a start, profiles are made again of the last weeks' calls (`recall`), without a word: what they led to
-was told then. Deliberately absent: the phones and networks of those calls, which CDRs don't have.
+was told then. Deliberately absent: the phones, networks and media of those calls, which CDRs don't have.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, Final
 
 import orjson
@@ -20,6 +20,7 @@ from policy.model import LineState, NumberClass
 from switch.call.exchange import Exchange
 from switch.call.record import calendar_of
 from switch.clock import boottime
+from switch.sip.outbox import Event
 from switch.terms.ladders import Ladders
 from switch.terms.outline import Circumstances, outline
 
@@ -40,10 +41,20 @@ class Watching:
         self._bar = bar
         self._waiting: deque[bytes] = deque(maxlen=CAPACITY)
         self._is_recalling = False
+        self._media: dict[tuple[str, str], tuple[int, int]] = {}  # by line and SIP Call-ID
         self.watch = Watch(settings)
+
+    def on_events(self, events: Sequence[Event]) -> None:
+        """Take what phones said of their media when their calls ended."""
+        for name, fields in events:
+            if name == "call.media" and len(self._media) < CAPACITY:
+                key = str(fields["line"]), str(fields["sip_call_id"])
+                self._media[key] = int(str(fields["sent_ms"])), int(str(fields["received_ms"]))
 
     def feed(self, records: list[bytes]) -> None:
         """Take the journal's records of a wake-up; all but CDRs are passed over."""
+        if not self.watch.settings.detectors:
+            return  # all are off: nothing is kept of any call
         for record in records:
             if record.startswith(KIND):
                 self._waiting.append(record)
@@ -59,10 +70,13 @@ class Watching:
                 call = outline(record, self._around(line, record), self._class_of)
                 for alert in self.watch.add(line, call):
                     self._tell(alert)
+        self._media.clear()  # of a call that was looked at before: too late
 
     async def recall(self, calls: AsyncIterator[Mapping[str, Any]]) -> int:
         """Make profiles of calls that ended before, oldest first; return how many. The loop goes on."""
         count, facts = 0, self._exchange.facts
+        if not self.watch.settings.detectors:
+            return 0
         self._is_recalling = True
         try:
             async for record in calls:
@@ -87,7 +101,14 @@ class Watching:
             exchange.live_by_line.get(line, 0),
             binding.user_agent if binding is not None else "",
             _subnet(binding.source) if binding is not None else "",
+            self._said(line, record),
         )
+
+    def _said(self, line: str, record: Mapping[str, Any]) -> tuple[int, int] | None:
+        """What the line's own phone said of its media in a call; None if it said nothing."""
+        legs = record.get("legs", ()) if self._media else ()
+        said = (self._media.get((line, leg["sip_call_id"])) for leg in legs)
+        return next((each for each in said if each is not None), None)
 
     def _class_of(self, number: str) -> NumberClass:
         plan = self._exchange.rules.plan
@@ -100,7 +121,7 @@ class Watching:
             line=alert.line,
             detector=detector.id,
             use=detector.use,
-            level=alert.level.name.lower(),
+            reached=alert.level.name.lower(),
             values=dict(alert.values),
             calls=list(alert.calls),
             shadow=self.watch.settings.shadow,

@@ -1,10 +1,11 @@
 """One TCP or TLS connection: bytes in, messages out, pings answered (RFC 5626 §3.5.1, §4.4.1).
 
-The StreamTransport owns it. Deliberately absent: pings of our own; phones send them, and a trunk's
-connection shows by OPTIONS that it lives.
+The StreamTransport owns it. Deliberately absent: pings of our own. Phones send theirs, a trunk's
+connection shows by OPTIONS that it lives, and the kernel asks for peers that went without a word.
 """
 
 import asyncio
+import socket
 import ssl
 from typing import Protocol, cast
 
@@ -88,6 +89,9 @@ class Connection(asyncio.Protocol):
         """Send what waited (asyncio.Protocol)."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        connected: socket.socket | None = transport.get_extra_info("socket")
+        if connected is not None:
+            _watch(connected, self._owner.limits)
         self.read_at = boottime()
         self._owner.connection_opened(self)
         for data in self._waiting:
@@ -113,3 +117,15 @@ class Connection(asyncio.Protocol):
         self._transport = None
         self._waiting.clear()
         self._owner.connection_closed(self)
+
+
+def _watch(connected: socket.socket, limits: StreamLimits) -> None:
+    """Let the kernel find out that a peer is gone that couldn't say so (a phone that lost its power): its
+    binding would take calls for an hour, each of them for 32 s."""
+    connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in (
+        (socket.TCP_KEEPIDLE, limits.probe_after_s),
+        (socket.TCP_KEEPINTVL, limits.unheard_s),
+        (socket.TCP_USER_TIMEOUT, limits.unheard_s * 1000),
+    ):
+        connected.setsockopt(socket.IPPROTO_TCP, option, value)

@@ -10,6 +10,11 @@ class StreamLimits:
     #: Phones ping every 30 to 120 s (RFC 5626 §4.4.1) and register at least hourly: ten minutes
     #: without a byte is a peer that has gone without saying so.
     idle_timeout_s: float = 600.0
+    #: A connection on which nothing came for so long is probed (RFC 9293 §3.8.4), which also keeps
+    #: the NAT in between from forgetting it.
+    probe_after_s: int = 60
+    #: A peer whose kernel acknowledges nothing for so long is gone (RFC 5482).
+    unheard_s: int = 15
     #: A peer that isn't there refuses at once or never answers; a call can't wait longer for it.
     connect_timeout_s: float = 3.0
     #: A TLS handshake takes three round trips; who needs longer holds a place for nothing.

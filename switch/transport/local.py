@@ -3,9 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from switch.settings import HostPort
-from switch.sip.flow import Flow
-
-_WILDCARDS = frozenset({"0.0.0.0", "::"})
+from switch.sip.flow import WILDCARDS, Flow
 
 
 class LocalFlow:
@@ -22,6 +20,6 @@ class LocalFlow:
         is_ipv6 = ":" in remote[0]
         for host, port in self._listening.get(transport, ()):
             if (":" in host) == is_ipv6:
-                shown = self._public or host if host in _WILDCARDS else host
+                shown = self._public or host if host in WILDCARDS else host
                 return Flow(transport, (shown, port), remote)
         return Flow(transport, ("::1" if is_ipv6 else "127.0.0.1", 0), remote)

@@ -21,7 +21,7 @@ from typing import Final, Protocol
 
 from switch.clock import boottime
 from switch.sip.errors import ParseError
-from switch.sip.flow import Flow
+from switch.sip.flow import WILDCARDS, Flow
 from switch.sip.message import Request, Response
 from switch.sip.parser import KeepAlive, StreamItem
 from switch.transport.certificate import TlsPeer, fault_of
@@ -33,7 +33,6 @@ Address = tuple[str, int]
 
 _DEFAULT_LIMITS: Final = StreamLimits()
 _SWEEPS_PER_TIMEOUT: Final = 4
-_WILDCARDS: Final = frozenset({"0.0.0.0", "::", ""})
 _SHUTDOWN_S: Final = 1.0  # for TLS's closing handshake with a peer that may be gone
 
 
@@ -154,6 +153,11 @@ class StreamTransport:
             connection.abort()
             self._sink.on_transport_error(flow)
 
+    def is_connecting(self, flow: Flow) -> bool:
+        """Whether a connection to the address of `flow` is being opened, TLS handshake included."""
+        connection = self._by_address.get((flow.transport, flow.remote))
+        return connection is not None and connection.flow.connection not in self._by_number
+
     def close_flow(self, flow: Flow) -> None:
         """Close a connection once what was sent on it has left."""
         connection = self._by_number.get(flow.connection)
@@ -224,7 +228,7 @@ class StreamTransport:
         flow = connection.flow
         host = flow.local[0]
         same_family = (":" in host) == (":" in flow.remote[0])
-        local = (host, 0) if same_family and host not in _WILDCARDS else None
+        local = (host, 0) if same_family and host and host not in WILDCARDS else None
         try:
             async with asyncio.timeout(self.patience(flow)):
                 await self._loop.create_connection(

@@ -9,8 +9,8 @@ ICMP errors are read from the socket's error queue (IP_RECVERR), so that a dead 
 once and not after 32 s (§18.4).
 
 Deliberately absent: queueing. What the kernel doesn't take now is lost, as on the wire, and SIP
-retransmits. Listening on a wildcard address works, but the kernel then picks the source address of
-what is sent.
+retransmits. On a wildcard address the kernel picks the source address of what is
+sent, and peers are told `public`.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from typing import Final, Protocol
 
 from switch.clock import boottime
-from switch.sip.flow import Flow
+from switch.sip.flow import WILDCARDS, Flow
 
 Address = tuple[str, int]
 Arrival = tuple[bytes, Flow, float]
@@ -82,9 +82,11 @@ class DatagramSink(Protocol):
 class UdpTransport:
     """All UDP sockets of the node. Counters only grow."""
 
-    def __init__(self, addresses: Sequence[Address], sink: DatagramSink) -> None:
-        """Prepare to listen on `addresses` (IP literal, port; port 0 picks a free one)."""
+    def __init__(self, addresses: Sequence[Address], sink: DatagramSink, public: str = "") -> None:
+        """Prepare to listen on `addresses` (IP literal, port; port 0 picks a free one). `public` stands
+        for a wildcard in flows: what we write into Via and Contact must be an address."""
         self._addresses = addresses
+        self._public = public
         self._sink = sink
         self._loop: asyncio.AbstractEventLoop | None = None
         self._sockets: dict[Address, _Listener] = {}
@@ -101,14 +103,15 @@ class UdpTransport:
     @property
     def local_addresses(self) -> list[Address]:
         """The addresses listened on, with the ports that were picked."""
-        return list(self._sockets)
+        names = (listener.socket.getsockname() for listener in self._sockets.values())
+        return [(name[0], name[1]) for name in names]
 
     def open(self, loop: asyncio.AbstractEventLoop) -> list[Address]:
         """Bind, start reading, return the bound addresses. OSError names the one that is taken."""
         self._loop = loop
         for address in self._addresses:
             try:
-                listener = _Listener(_bound_socket(address))
+                listener = _Listener(_bound_socket(address), self._public)
             except OSError as error:
                 self.close()
                 raise OSError(
@@ -249,10 +252,11 @@ class _Listener:
 
     __slots__ = ("_flows", "local", "socket")
 
-    def __init__(self, bound: socket.socket) -> None:
+    def __init__(self, bound: socket.socket, public: str = "") -> None:
         self.socket = bound
-        name = bound.getsockname()
-        self.local: Address = (name[0], name[1])
+        host, port = bound.getsockname()[:2]
+        stands_for = host in WILDCARDS and (":" in host) == (":" in public)
+        self.local: Address = (public if public and stands_for else host, port)
         self._flows: dict[tuple[str, int], Flow] = {}
 
     def flow(self, remote: tuple[str, int]) -> Flow:

@@ -19,6 +19,7 @@ from switch.usage.crossing import reached_at
 from switch.usage.cycle import Cycle
 from switch.usage.elsewhere import NOWHERE, Elsewhere
 from switch.usage.leg import Leg
+from switch.usage.past import PastCycle
 
 PERCENTAGES: Final = (80, 90, 100)
 
@@ -33,18 +34,18 @@ _SETTLE_MS: Final = 10
 _COARSE_MS: Final = 60_000
 _PHASE_MS: Final = 100
 
-Fire = Callable[["LineMeter", int, int], None]
+Fire = Callable[["LineMeter", int, int, int], None]
 Close = Callable[[Leg, int], None]
 
 
 class LineMeter:
     """What a line used in `cycle`.
 
-    `settled`: ms of ended parts by direction. `adjustments`: corrections of the cycle by id.
-    `elsewhere`: what other nodes counted in it. `crossed`: percentages reached, ascending. `ended`:
-    intervals of ended legs in whose midst a crossing may turn out to lie. `fire` is
-    called with (meter, percentage, boottime ms) at each crossing, `close` with (leg, boottime ms)
-    when a cycle's end closes a leg's part.
+    `settled`: ms of ended parts by direction. `adjustments`: corrections of the cycle by id. `elsewhere`:
+    what other nodes counted in it. `crossed`: percentages reached, ascending. `ended`: intervals of ended
+    legs in whose midst a crossing may turn out to lie; `past`: the cycle before, while an ACK is awaited.
+    `fire` is called with (meter, cycle, percentage, boottime ms) at each crossing, `close` with (leg,
+    boottime ms) when a cycle's end closes a leg's part.
     """
 
     __slots__ = (
@@ -69,6 +70,7 @@ class LineMeter:
         "legs",
         "line",
         "offset_ms",
+        "past",
         "settled",
         "settled_at_ms",
     )
@@ -93,14 +95,12 @@ class LineMeter:
         self.crossed: list[int] = []
         self.offset_ms = 0
         self.settled_at_ms = 0
-        self._counted = 0
-        self._running = 0
-        self._starts = 0
-        self._newest = 0
+        self._counted = self._running = self._starts = self._newest = 0
         # An ACK that comes late makes its leg count from its 200 on, so a crossing can lie before the
         # end of legs that ended meanwhile: their intervals are kept while an ACK is awaited.
         self._provisional = 0
         self.ended: dict[str, tuple[int, int]] = {}
+        self.past: PastCycle | None = None
         self._boundary: int | None = None
         self._points = points
         self._timer: Timer | None = None
@@ -130,6 +130,10 @@ class LineMeter:
         if leg.exempt_reason is not None:
             return
         self._join(leg)
+        if leg.counts and self.past is not None and leg.cycle.n == self.past.n:
+            part = leg.mark_ms, leg.boundary_ms
+            for percentage, at_ms in self.past.take(leg.id, part, self._points):
+                self._fire(self, self.past.n, percentage, at_ms)
         if self._boundary is None or leg.boundary_ms < self._boundary:
             self._boundary = leg.boundary_ms
         self.rearm(leg.mark_ms)
@@ -212,6 +216,8 @@ class LineMeter:
         """Take percentages that were announced before for the cycle `n`."""
         if n == self.cycle.n:
             self.crossed = sorted({*self.crossed, *percentages})
+        elif self.past is not None and n == self.past.n:
+            self.past.crossed = sorted({*self.past.crossed, *percentages})
 
     def restore_part(self, leg: Leg, ms: int, *, final: bool) -> None:
         """Close a live leg's part as a record says: its end (`final`) or its cycle's."""
@@ -255,7 +261,7 @@ class LineMeter:
             if at_ms is None or at_ms > upto_ms:
                 return
             self.crossed.append(percentage)
-            self._fire(self, percentage, at_ms)
+            self._fire(self, self.cycle.n, percentage, at_ms)
 
     def rearm(self, now_ms: int) -> None:
         """Arm the timer for the next crossing or cycle end; keep one that is armed earlier."""
@@ -368,6 +374,7 @@ class LineMeter:
 
     def _roll(self, cycle: Cycle) -> None:
         """Turn to a later cycle, from zero. Live legs follow, each at its own boundary."""
+        self.past = self._as_past() if self._provisional else None
         for leg in self.legs.values():
             if leg.joined:
                 self._leave(leg)
@@ -375,9 +382,18 @@ class LineMeter:
         self._starts -= sum(self.elsewhere.marks)
         self.elsewhere = NOWHERE
         self.adjustments = {}
-        self.adjusted_ms = 0
         self.cycle = cycle
         self.settled = {"inbound": 0, "outbound": 0}
         self.crossed = []
         self.ended.clear()
-        self._counted = 0
+        self._counted = self.adjusted_ms = 0
+
+    def _as_past(self) -> PastCycle:
+        """The present cycle as it ends, when its live legs are closed at their boundaries."""
+        before_ms = self.ended_ms() - sum(end - mark for mark, end in self.ended.values())
+        end_ms = self.cycle.end - self.offset_ms
+        spans = {f"elsewhere {n}": (m, end_ms) for n, m in enumerate(self.elsewhere.marks)}
+        spans |= {
+            leg.id: (leg.mark_ms, leg.boundary_ms) for leg in self.legs.values() if leg.joined
+        }
+        return PastCycle(self.cycle.n, before_ms, {**spans, **self.ended}, self.crossed)

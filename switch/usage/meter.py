@@ -22,6 +22,7 @@ from switch.usage.cycle import Cycle
 from switch.usage.elsewhere import Elsewhere
 from switch.usage.leg import Leg
 from switch.usage.line import PERCENTAGES, LineMeter
+from switch.usage.past import PastCycle
 from switch.usage.reading import Reading
 
 DEFAULT_THRESHOLD_MS: Final = 5_000 * 60_000
@@ -317,10 +318,13 @@ class Meters:
         meter = self._meter(record["line"], cycle)
         meter.take_total(cycle, record["by_direction"], self._counted, round(now * 1000))
         meter.take_crossed(cycle.n, record["crossed"])
-        if ended := record.get("ended"):
-            shift = self._here(record, record["at"], now, wall) - record["at"]
-            spans = {leg: (mark + shift, end + shift) for leg, (mark, end) in ended.items()}
-            meter.take_ended(cycle.n, spans)
+        if "boot" not in record:
+            return
+        shift = self._here(record, record["at"], now, wall) - record["at"]
+        spans = {leg: (mark + shift, end + shift) for leg, (mark, end) in record["ended"].items()}
+        meter.take_ended(cycle.n, spans)
+        if past := record.get("past"):
+            meter.past = PastCycle.of(past, shift)
 
     def _take_adjustment(
         self, adjustment: Adjustment, cycle: Cycle, now: float, wall: float
@@ -359,10 +363,9 @@ class Meters:
             self._lines[line] = meter
         return meter
 
-    def _on_crossing(self, meter: LineMeter, percentage: int, at_ms: int) -> None:
-        """Announce that a line reached a percentage of the threshold."""
+    def _on_crossing(self, meter: LineMeter, n: int, percentage: int, at_ms: int) -> None:
+        """Announce that a line reached a percentage of the threshold in the cycle `n`."""
         occurred_at = at_ms + meter.offset_ms
-        n = meter.cycle.n
         self._outbox.note(
             "usage.threshold",
             line=meter.line,

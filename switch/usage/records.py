@@ -107,8 +107,8 @@ def adjustment(made: Adjustment, cycle: Cycle) -> bytes:
 def total(meter: LineMeter, boot: str) -> bytes:
     """A checkpoint restates what a line's ended legs came to in its present cycle.
 
-    `ended`, while an ACK is awaited: the intervals that a crossing may yet turn out to lie in
-    (boottime, as is `at`, an instant whose UTC is `wall`).
+    `ended` and `past`, while an ACK is awaited: the intervals that a crossing may yet turn out to lie in,
+    in this cycle and in the one before (boottime, as is `at`, an instant whose UTC is `wall`).
     """
     cycle = meter.cycle
     record: dict[str, Any] = {
@@ -118,8 +118,10 @@ def total(meter: LineMeter, boot: str) -> bytes:
         "crossed": meter.crossed,
         **cycle_fields(cycle.n, cycle.calendar),
     }
-    if meter.ended:
+    if meter.ended or meter.past is not None:
         record |= {"ended": meter.ended, "boot": boot, "at": 0, "wall": meter.offset_ms}
+    if meter.past is not None:
+        record["past"] = meter.past.record()
     return orjson.dumps(record)
 
 

@@ -1,7 +1,8 @@
 """`make bench`: CPU per call and registration, memory per call and binding, beside two peers.
 
     switch     REGISTER, calls of a trunk, calls of phones (digest on INVITE)
-    emergency  the switch again: calls of phones to a trunk, ordinary and emergency; decisions alone
+    emergency  the switch again: calls of phones to a trunk, ordinary and emergency, by turns (ratio.py);
+               decisions alone
     Sippy      calls (a Python B2BUA without digest, policy, metering, CDR or log)
     Kamailio   REGISTER, calls, calls with digest (a proxy in C)
 
@@ -18,6 +19,7 @@ Exit code 0 only when every figure was measured. Arguments: --quick (one repetit
 import argparse
 import contextlib
 import functools
+import os
 import shutil
 import signal
 import statistics
@@ -45,8 +47,10 @@ from house import (
 )
 from load import Load, LoadFailed, Outcome
 from process import Process
+from ratio import BLOCK, Phones, check_aftermath, compare
 from servers import (
     NotStarted,
+    data_of,
     kamailio_shm_kb,
     start_kamailio,
     start_sippy,
@@ -64,8 +68,7 @@ HELD_CALLS = 2000
 SIPPY_CALLS = 300
 LIMIT_S = 270  # whole seconds; leaves time to end what runs within 285 s
 
-EMERGENCY_RATE = 60.0  # an emergency call and an ordinary one at the same rate
-EMERGENCY_NUMBER, ORDINARY_NUMBER = "18", "0145678901"
+PAIRS = 5  # of an ordinary and an emergency block
 OF = {"emergency": "switch"}  # whose figures they are
 
 CPU_KINDS = ("call", "call, digest", "register")
@@ -88,10 +91,9 @@ class Bench:
     notes: list[str] = field(default_factory=list)
     rates: dict[str, list[str]] = field(default_factory=dict)
 
-    def load(self, server: Address, *, by_number: bool = False, dialled: str = "") -> Load:
+    def load(self, server: Address, *, by_number: bool = False) -> Load:
         """SIPp for one server."""
-        name = f"users-{server[1]}{dialled}.csv"
-        users = write_users(self.work / name, by_number=by_number, dialled=dialled)
+        users = write_users(self.work / f"users-{server[1]}.csv", by_number=by_number)
         return Load(server, users, self.work, SIPP_CORE)
 
     def cpu(
@@ -193,31 +195,34 @@ def bench_switch(bench: Bench) -> None:
 
 
 def bench_emergency(bench: Bench) -> None:
-    """A phone's call that leaves by a trunk, ordinary (with digest) and emergency, by turns."""
+    """A registered phone's call that leaves by a trunk, ordinary and emergency, by turns."""
     for kind, figure in decision_us().items():
         bench.found("switch", kind, figure)
     process = start_switch_with_carrier(bench.work, SWITCHES[2], SERVER_CORE)
     try:
-        ordinary = bench.load(SWITCHES[2], dialled=ORDINARY_NUMBER)
-        emergency = bench.load(SWITCHES[2], dialled=EMERGENCY_NUMBER)
-        ordinary.register(LINES, 400, PHONE)
+        bench.load(SWITCHES[2]).register(LINES, 400, PHONE)
+        phones = Phones.challenged(SWITCHES[2], bench.work)
         time.sleep(LINGER_S)
         idle = idle_share(process)
-        kinds = {
-            "call out": ordinary.call_out,
-            "emergency": functools.partial(emergency.call_out, emergency=True),
-        }
-        costs: dict[str, list[float]] = {kind: [] for kind in kinds}
-        count = round(EMERGENCY_RATE * REPETITION_S)
-        for kind, run in kinds.items():
-            for _ in range(2 if bench.quick else 3):
-                cost, _ = cost_us(process, idle, run, count, EMERGENCY_RATE)
-                say(f"switch, {kind}: {cost:.0f} µs at {EMERGENCY_RATE:.0f}/s")
-                costs[kind].append(cost)
-            bench.found("switch", kind, statistics.mean(costs[kind][1:]))
+
+        def measure(run: Callable[[], object], count: int) -> float:
+            begin, cpu = time.monotonic(), process.cpu_s()
+            run()
             time.sleep(LINGER_S)
-        found = bench.results["switch"]
-        bench.found("switch", "emergency ratio", found["emergency"] / found["call out"])
+            used = process.cpu_s() - cpu - idle * (time.monotonic() - begin)
+            say(f"switch, call of a phone to a trunk: {used / count * 1e6:.0f} µs")
+            return used / count * 1e6
+
+        costs = compare(phones, SIPP_CORE, 2 if bench.quick else PAIRS, measure)
+        check_aftermath(data_of(bench.work, SWITCHES[2]), BLOCK * len(costs.of["emergency"]))
+        for kind in costs.of:
+            bench.found("switch", kind, costs.median(kind))
+        ratios = costs.ratios
+        bench.found("switch", "emergency ratio", statistics.median(ratios))
+        bench.notes.append(
+            f"emergency / ordinary call: {min(ratios):.2f} to {max(ratios):.2f} in {len(ratios)} pairs "
+            f"of {BLOCK} calls; load average {os.getloadavg()[0]:.1f}"
+        )
     finally:
         process.stop()
 

@@ -103,13 +103,15 @@ def voice_blast(line: Line, day: int, pace: float) -> None:
     for _ in range(round(180 * pace)):
         heard = line.rng.random() < 0.7
         talk_s = 31.2 if heard else line.rng.uniform(1, 30)
-        line.call(day, line.rng.uniform(545, 1150), line.stranger(), talk_s)
+        line.call(
+            day, line.rng.uniform(545, 1150), line.stranger(), talk_s, spoken=0.95, heard=0.06
+        )
 
 
 def no_conversation(line: Line, day: int, pace: float) -> None:
     """D10: an open line, a baby phone, a data channel."""
     for _ in range(max(1, round(7 * pace))):
-        line.call(day, line.rng.uniform(500, 1000), "+33199000778", 3000, two_way=0.01)
+        line.call(day, line.rng.uniform(500, 1000), "+33199000778", 3000, spoken=0.9, heard=0.01)
 
 
 def many_destinations(line: Line, day: int, pace: float) -> None:

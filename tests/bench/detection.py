@@ -8,6 +8,7 @@ see personas.py. Exit code 0 if the goals are met.
 
 import argparse
 import gc
+import math
 import random
 import statistics
 import sys
@@ -28,11 +29,16 @@ from policy.acceptable_use.watch import Alert, Watch
 from switch import config
 from switch.terms.outline import Circumstances, outline
 
-# Volumes that the limits were tuned on, and those they are tested on: they don't overlap.
-SCALES = {"tuning": (0.85, 1.0), "testing": (1.0, 1.25)}
+# Volumes that the limits were tuned on, and those they are tested on, smaller and greater: they don't
+# overlap, nor do the seeds.
+SCALES = {"tuning": ((0.85, 1.0),), "testing": ((0.7, 0.85), (1.0, 1.25))}
 DEMO = Path(__file__).resolve().parents[2] / "configs" / "demo"
+SAME_MONTH = tuple(
+    "12345678"
+)  # lines whose memory is measured together: no free lists in the figure
 GOALS = {"gross": 0.95, "slow": 0.60}
 FALSE_CASES = 5.0
+HONEST_TIMES = 4
 
 
 @dataclass
@@ -59,12 +65,14 @@ def watched(persona: Persona, seed: int, scale: float) -> tuple[int, list[tuple[
     return len(calls), alerts
 
 
-def tally(persona: Persona, lines: int, scales: tuple[float, float], seed: int) -> Tally:
-    """Watch so many lines of a persona."""
+def tally(persona: Persona, lines: int, parameters: str, seed: int) -> Tally:
+    """Watch so many lines of a persona, by turns from each range of volumes."""
     result = Tally()
-    rng = random.Random(f"{persona.name} {seed}")
-    for _ in range(lines):
-        calls, alerts = watched(persona, rng.getrandbits(32), rng.uniform(*scales))
+    scales = SCALES[parameters]
+    rng = random.Random(f"{persona.name} {parameters} {seed}")
+    for n in range(lines):
+        scale = rng.uniform(*scales[n % len(scales)])
+        calls, alerts = watched(persona, rng.getrandbits(32), scale)
         names = {alert.detector.id for _, alert in alerts}
         result.lines += 1
         result.calls += calls
@@ -82,12 +90,14 @@ def tally(persona: Persona, lines: int, scales: tuple[float, float], seed: int) 
     return result
 
 
-def report(lines: int, scales: tuple[float, float], seed: int) -> bool:
+def report(lines: int, parameters: str, seed: int) -> bool:
     """Print the tables; whether the goals are met."""
     began = time.process_time()
     groups = {"honest": HONEST, "gross": GROSS, "slow": SLOW}
+    # So many honest months that no false case among them still says something about the goal.
+    months = {kind: lines * (HONEST_TIMES if kind == "honest" else 1) for kind in groups}
     found = {
-        kind: {each.name: (each, tally(each, lines, scales, seed)) for each in personas}
+        kind: {each.name: (each, tally(each, months[kind], parameters, seed)) for each in personas}
         for kind, personas in groups.items()
     }
     console = Console(highlight=False, width=150)
@@ -129,9 +139,23 @@ def _verdict(console: Console, found: dict[str, list[Tally]]) -> bool:
     true = sum(each.cases for kind in GOALS for each in found[kind])
     console.print(
         f"false cases: {false} in {months} honest line-months = {false / months * 1000:.1f} per 1,000 "
-        f"(goal {FALSE_CASES}); precision of cases {true / max(true + false, 1):.1%}"
+        f"(goal {FALSE_CASES}; at 95 % confidence at most {_most_per_1000(false, months):.1f}); "
+        f"precision of cases {true / max(true + false, 1):.1%}"
     )
     return is_met and false / months * 1000 <= FALSE_CASES
+
+
+def _most_per_1000(seen: int, months: int) -> float:
+    """The rate at which so few cases, or fewer, would be seen with a chance of 5 % (Poisson)."""
+
+    def chance(mean: float) -> float:
+        return sum(math.exp(-mean) * mean**n / math.factorial(n) for n in range(seen + 1))
+
+    low, high = 0.0, seen * 2 + 10.0
+    for _ in range(50):
+        middle = (low + high) / 2
+        low, high = (middle, high) if chance(middle) > 0.05 else (low, middle)
+    return high / months * 1000
 
 
 def _cdr(call: Call) -> bytes:
@@ -183,9 +207,10 @@ def cost(lines: int, seed: int) -> tuple[float, float, float]:
         tracemalloc.start()
         watch = Watch()
         for call in month:
-            watch.add("1", call)
+            for line in SAME_MONTH:
+                watch.add(line, call)
         gc.collect()
-        sizes.append(tracemalloc.get_traced_memory()[0])
+        sizes.append(tracemalloc.get_traced_memory()[0] / len(SAME_MONTH))
         tracemalloc.stop()
     return us, statistics.median(sizes), max(sizes)
 
@@ -197,7 +222,7 @@ def main() -> int:
     parser.add_argument("--parameters", choices=SCALES, default="testing")
     parser.add_argument("--seed", type=int, default=2026)
     options = parser.parse_args()
-    is_met = report(options.lines, SCALES[options.parameters], options.seed)
+    is_met = report(options.lines, options.parameters, options.seed)
     us, usual, greatest = cost(2, options.seed)
     print(f"{us:.0f} µs CPU from a call's record to all detectors' word; a line takes {usual / 1024:.1f} KB, "
           f"{greatest / 1024:.1f} KB at most: 100,000 lines {usual * 1e5 / 2**30:.1f} GB")  # fmt: skip

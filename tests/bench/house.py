@@ -18,6 +18,8 @@ SWITCHES: tuple[Address, ...] = (
     ("127.0.91.4", 15064),
     ("127.0.91.5", 15065),
     ("127.0.91.6", 15066),
+    ("127.0.91.7", 15067),
+    ("127.0.91.8", 15068),
 )
 HTTP: Address = ("127.0.91.4", 15084)
 DIALPLAN = Path("dialplans/fr.toml")
@@ -28,6 +30,7 @@ dialplan = "{dialplan}"
 
 [sip]
 udp = ["{host}:{port}"]
+tcp = ["{host}:{port}"]
 realm = "bench"
 qualify_s = 0  # a SIPp phone would take the OPTIONS for a call
 t1_s = 0.05                     # what 64*T1 later ends is measured too, so it comes soon
@@ -50,10 +53,13 @@ short_call_s = 0  # all calls of the bench are short: no notice of each
 insee = "75101"
 civic = {{ country = "FR", A1 = "Île-de-France", A3 = "Paris", PC = "75001" }}
 
-[[trunk]]                       # the second of the dial plan's routes: never needed
+[[trunk]]                       # the second of the dial plan's routes, as in configs/demo: never needed
 id = "carrier-2"
 address = "{carrier[0]}"
 port = 15099
+transport = "tcp"
+profile = "C"
+pidf_lo = true
 ping_s = 0
 
 [[account]]
@@ -64,7 +70,8 @@ activation_requested = 2026-01-01
 [[site]]
 id = "paris"
 insee = "75108"
-civic = {{ country = "FR", A1 = "Île-de-France", A3 = "Paris", PC = "75008" }}
+civic = {{ country = "FR", A1 = "Île-de-France", A2 = "Paris", A3 = "Paris", A4 = "8e arrondissement", RD = "rue La Boétie", HNO = "100", PC = "75008", NAM = "Bench", FLR = "3" }}
+contacts = ["reception@example.org"]  # told of each emergency call, by a file
 networks = ["127.0.91.0/24"]
 """
 
@@ -114,8 +121,10 @@ class BenchLine:
 ALL_LINES = tuple(BenchLine(n) for n in range(LINES))
 
 
-def write_config(directory: Path, listen: Address, http: Address | None = None) -> Path:
-    """The switch's configuration directory; returns it."""
+def write_config(
+    directory: Path, listen: Address, http: Address | None = None, more: str = ""
+) -> Path:
+    """The switch's configuration directory, with `more` sections; returns it."""
     directory.mkdir(parents=True, exist_ok=True)
     text = _CONFIG.format(
         dialplan=DIALPLAN.resolve(),
@@ -129,21 +138,20 @@ def write_config(directory: Path, listen: Address, http: Address | None = None) 
         _TRUNK.format(id=1 if not n else 10 + n, carrier=CARRIER, port=CARRIER[1] + n)
         for n in range(CARRIER_PORTS)
     )
-    (directory / "vigie.toml").write_text(text + trunks + lines, encoding="utf-8")
+    (directory / "vigie.toml").write_text(text + more + trunks + lines, encoding="utf-8")
     return directory
 
 
-def write_users(path: Path, *, by_number: bool, dialled: str = "") -> Path:
+def write_users(path: Path, *, by_number: bool) -> Path:
     """SIPp's table: whom to call; user and credentials of who calls (or registers).
 
-    The n-th line calls line n + 1000, or what is `dialled`. `by_number`: the switch knows numbers, a
-    plain registrar ids. SIPp takes the keyword with the credentials only from a table, not spelt out
+    The n-th line calls line n + 1000. `by_number`: the switch knows numbers, a plain registrar ids. SIPp takes the keyword with the credentials only from a table, not spelt out
     in a scenario.
     """
     rows = ["SEQUENTIAL"]
     for line in ALL_LINES:
         called = ALL_LINES[(line.n + LINES // 2) % LINES]
-        number = dialled or (called.number if by_number else called.id)
+        number = called.number if by_number else called.id
         credentials = f"[authentication username={line.id} password={line.password}]"
         rows.append(f"{number};{line.id};{credentials}")
     path.write_text("\n".join(rows) + "\n")

@@ -66,6 +66,9 @@ class Line:
         self.rng = rng
         self._calls: list[Call] = []
         self._strangers = 0
+        # Every third phone says at the end of a call what of it was speech; with silence suppression
+        # that is less than all.
+        self._tells, self._suppresses = rng.random() < 0.34, rng.random() < 0.5
 
     def stranger(self) -> str:
         """A number that nobody called before."""
@@ -77,6 +80,8 @@ class Line:
         rng = self.rng
         at = (FIRST_DAY + day - EPOCH_DAY) * DAY_MS + round(minute * MINUTE_MS)
         answered = talk_s > 0
+        least = 0.2 if self._suppresses else 0.98
+        shares = [rng.uniform(least, 1.0) if self._tells and answered else None for _ in range(2)]
         call = Call(
             call_id=f"{rng.getrandbits(48):012x}",
             at=at,
@@ -94,6 +99,8 @@ class Line:
             caller_id="+33199000101",
             user_agent=PHONE,
             subnet=f"{NETWORK}.0/24",
+            spoken=shares[0],
+            heard=shares[1],
         )
         self._calls.append(replace(call, **changes))
 

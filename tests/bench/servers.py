@@ -44,6 +44,11 @@ def start_configured(
     return _started(Process(command, core, directory / "log"), b"ready {", listen)
 
 
+def data_of(work: Path, listen: Address) -> Path:
+    """Where the switch of `start_switch` keeps its data."""
+    return work / f"switch-{listen[1]}" / "data"
+
+
 def start_switch_with_carrier(work: Path, listen: Address, core: int) -> Process:
     """The same, with a first trunk that has answered its probe: the next one comes in five minutes."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as carrier:

@@ -21,8 +21,8 @@ ROWS = {
     "register": "REGISTER with 401, µs",
     "call KB": "memory per established call, KB",
     "binding KB": "memory per binding, KB",
-    "call out": "phone's call to a trunk, digest, µs",
-    "emergency": "phone's emergency call to it, µs",
+    "call out": "known phone's call to a trunk, µs",
+    "emergency": "known phone's emergency call to it, µs",
     "emergency ratio": "emergency / ordinary call, times",
     ORDINARY: "decision: ordinary call, µs",
     HOME: "decision: 18 from home, µs",
@@ -68,4 +68,5 @@ def shown(value: float | None, unit: str = "") -> str:
     """A figure, or - for one that there isn't."""
     if value is None:
         return "-"
-    return f"{value:.1f}{unit}" if value < 100 else f"{value:.0f}{unit}"
+    digits = 2 if value < 10 else 1 if value < 100 else 0
+    return f"{value:.{digits}f}{unit}"

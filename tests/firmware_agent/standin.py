@@ -254,6 +254,7 @@ class Process:
 
     def __init__(self, directory: Path, factory: Factory, firmware: bytes, *options: str) -> None:
         directory.mkdir(exist_ok=True)
+        self.directory = directory
         (directory / "factory.json").write_bytes(encode(factory))
         (directory / "factory.img").write_bytes(firmware)
         self.log = directory / f"log-{secrets.token_hex(4)}"

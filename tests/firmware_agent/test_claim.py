@@ -15,6 +15,7 @@ from firmware_agent.messages.claim import (
     Membership,
 )
 from firmware_agent.messages.codec import MessageError, encode, parse
+from firmware_agent.messages.desired import Command, Op
 from firmware_agent.messages.envelope import UnsealError, key_id, open_signed, seal, sign
 from tests.firmware_agent.standin import CID, DEVICE, Keys
 
@@ -49,7 +50,7 @@ def test_accepted_device_has_its_password_and_its_certificate() -> None:
     member = claim.accept(answer(), FACTORY, "n1")
     assert member.membership.device == DEVICE
     assert member.password == "password"
-    assert len(member.certificate_sha256) == 64
+    assert len(member.certificate.sha256) == 64
     assert "'password'" not in repr(member)
     assert claim.accept(answer(), FACTORY).membership.device == DEVICE, "the kept one, later"
 
@@ -68,6 +69,38 @@ def test_forged_answer_is_not_believed(raw: bytes, path: str) -> None:
     with pytest.raises(MessageError) as refusal:
         claim.accept(raw, FACTORY, "n1")
     assert refusal.value.path == path
+
+
+def certificate_command(device: str = DEVICE, op: Op = Op.CERTIFICATE, **changed: object) -> bytes:
+    found = KEYS.membership(request().csr, "mqtt://h:1", "http://h", "password")
+    args = {"certificate": found.certificates[0]} | changed
+    return sign(Command(device, "c1", 0, op, args), KEYS.service)  # type: ignore[arg-type]
+
+
+def test_a_renewal_counts_only_if_it_is_ours_and_ends_later() -> None:
+    member = claim.accept(answer(), FACTORY, "n1")
+    assert claim.renewed(certificate_command(), FACTORY, member) is member, "it ends no later"
+    short = replace(member.certificate, until=member.certificate.until - 86_400)
+    fresh = claim.renewed(certificate_command(), FACTORY, replace(member, certificate=short))
+    assert fresh.certificate.until > short.until
+    assert fresh.membership.certificates[0] == fresh.certificate.pem
+
+
+@pytest.mark.parametrize(
+    ("raw", "path"),
+    [
+        (certificate_command("dev-0002"), "op"),
+        (certificate_command(op=Op.REGISTER), "op"),
+        (certificate_command(certificate="nothing"), "args.certificate"),
+        (sign(Command(DEVICE, "c1", 0, Op.CERTIFICATE, {}), Ed25519PrivateKey.generate()), "keyid"),
+    ],
+    ids=["another's", "another command", "unreadable", "stranger"],
+)
+def test_a_forged_renewal_is_not_believed(raw: bytes, path: str) -> None:
+    member = claim.accept(answer(), FACTORY, "n1")
+    with pytest.raises(MessageError) as refusal:
+        claim.renewed(raw, FACTORY, member)
+    assert path in refusal.value.path
 
 
 @pytest.mark.parametrize("result", [ClaimResult.REFUSED, ClaimResult.QUARANTINED])

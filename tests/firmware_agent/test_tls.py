@@ -15,9 +15,11 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_pri
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509.oid import NameOID
 
-from firmware_agent.enrolment import tls_context
+from firmware_agent.certificate import RENEWED
+from firmware_agent.enrolment import Enrolment, tls_context
 from firmware_agent.files import DiskFiles
 from firmware_agent.messages.claim import ClaimResponse, ClaimResult, Membership
+from firmware_agent.messages.desired import Command, Op
 from firmware_agent.messages.envelope import sign
 from firmware_agent.mqtt import Broker as MqttBroker
 from firmware_agent.mqtt import subscribe
@@ -36,7 +38,9 @@ class Authority:
         self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Test CA")])
         self.certificate = self.issue("Test CA", self.key.public_key(), is_ca=True)
 
-    def issue(self, name: str, key: object, is_ca: bool = False) -> x509.Certificate:
+    def issue(
+        self, name: str, key: object, is_ca: bool = False, hours: float = 1
+    ) -> x509.Certificate:
         now = datetime.datetime.now(datetime.UTC)
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         host = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
@@ -47,7 +51,7 @@ class Authority:
             .public_key(key)  # type: ignore[arg-type]
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - datetime.timedelta(hours=1))
-            .not_valid_after(now + datetime.timedelta(hours=1))
+            .not_valid_after(now + datetime.timedelta(hours=hours))
             .add_extension(x509.BasicConstraints(is_ca, None), critical=True)
             .add_extension(x509.SubjectAlternativeName([host]), critical=False)
             .sign(self.key, SHA256())
@@ -90,8 +94,10 @@ class TlsBroker:
         self._process.wait()
 
 
-def membership(keys: Keys, authority: Authority, port: int, device: str = DEVICE) -> Membership:
-    certificate = authority.issue(device, keys.identity.public_key())
+def membership(
+    keys: Keys, authority: Authority, port: int, device: str = DEVICE, hours: float = 1
+) -> Membership:
+    certificate = authority.issue(device, keys.identity.public_key(), hours=hours)
     ca = authority.certificate.public_bytes(Pem).decode()
     return Membership(
         device=device,
@@ -128,6 +134,39 @@ async def _connected(device: Process) -> None:
             await asyncio.sleep(0.05)
 
 
+@pytest.mark.parametrize("was_renewed", [True, False])
+def test_a_renewed_certificate_is_what_it_shows(tmp_path: Path, was_renewed: bool) -> None:
+    """That of its claim has ended: without the renewal the broker doesn't let it in."""
+    keys, authority = Keys(), Authority()
+    broker = TlsBroker(tmp_path / "broker", authority)
+    member = membership(keys, authority, broker.port, hours=-0.01)
+    factory = keys.factory("ooma-office", member.broker, "{}")
+    files = DiskFiles(tmp_path / "device" / "state")
+    answer = ClaimResponse(CID, "n", ClaimResult.ACCEPTED, "", member)
+    files.replace("membership", sign(answer, keys.service))
+    if was_renewed:
+        fresh = authority.issue(DEVICE, keys.identity.public_key()).public_bytes(Pem).decode()
+        order = Command(DEVICE, "c1", 0, Op.CERTIFICATE, {"certificate": fresh})
+        files.replace(RENEWED, sign(order, keys.service))
+    found = asyncio.run(Enrolment(factory, files, None, lambda event, **fields: None).member())
+    assert (found.certificate.pem in member.certificates) is not was_renewed  # what it attests
+    device = Process(tmp_path / "device", factory, b"image", "--no-phone")
+    try:
+        asyncio.run(_tried(device))
+        connected = [e for e in device.events() if e.get("event") == "connected"]
+        assert bool(connected) is was_renewed
+    finally:
+        device.kill()
+        broker.kill()
+
+
+async def _tried(device: Process) -> None:
+    tried = ("connected", "disconnected")
+    async with asyncio.timeout(15):
+        while not [e for e in device.events() if e.get("event") in tried]:
+            await asyncio.sleep(0.05)
+
+
 def test_certificate_of_another_authority_is_refused(tmp_path: Path) -> None:
     keys, authority = Keys(), Authority()
     broker = TlsBroker(tmp_path / "broker", authority)
@@ -137,7 +176,7 @@ def test_certificate_of_another_authority_is_refused(tmp_path: Path) -> None:
 
     async def connect(member: Membership) -> None:
         tls = tls_context(member, factory)
-        client = MqttBroker(member.broker, DEVICE, None, tls).client()
+        client = MqttBroker(member.broker, DEVICE, None, lambda: tls).client()
         async with asyncio.timeout(5), client:
             await subscribe(client, f"vigie/v1/d/{DEVICE}/desired")
 

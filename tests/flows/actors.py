@@ -143,6 +143,7 @@ class World:
             exchange.caps.restore(record)
         exchange.meters.restored()
         exchange.callbacks.restore(records, utc)
+        exchange.unheard.restore(records, world.now, utc)
         for actor in self.actors.values():
             actor.world = world
             actor.inbox.clear()

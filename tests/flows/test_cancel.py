@@ -16,7 +16,21 @@ def test_before_the_callee_says_anything(world: World) -> None:
     callee.answer(487)
     b.expect("ACK")
     assert world.cdrs[0]["disposition"] == "cancelled"
+    (attempt,) = world.cdrs[0]["attempts"]
+    assert (attempt["contact"].partition("@")[0], attempt["status"]) == ("sip:102", 487)
     world.assert_idle()
+
+
+def test_the_carrier_that_was_tried_is_on_record(world: World) -> None:
+    a, carrier = world.phone("101"), world.carrier()
+    caller = a.call("0145678901")
+    callee = carrier.called()
+    callee.answer(180)
+    caller.expect(180)
+    world.after(5)
+    caller.cancel()
+    (attempt,) = world.cdrs[0]["attempts"]
+    assert attempt == {"trunk": "carrier-1", "contact": None, "status": 487, "ms": 5000}
 
 
 def test_while_ringing_with_its_reason(world: World) -> None:

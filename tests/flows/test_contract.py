@@ -115,6 +115,17 @@ def test_stolen_hardware_that_shows_itself_is_refused_and_told(world: World) -> 
     ]
 
 
+def test_a_stolen_secret_is_known_also_when_the_line_has_another(world: World) -> None:
+    """The line was given new hardware: the thief's secret is wrong now, and still says whose it was."""
+    line = world.exchange.facts.lines["101"]
+    world.exchange.authenticator.use(lambda user, algorithm: "0" * 64)
+    world.exchange.authenticator.lost = lambda user, algorithm: line.ha1.get(algorithm)
+    assert world.phone("101").register().status == 403
+    assert world.phone("102").register().status == 403  # somebody who merely guesses
+    told = [f for name, f in world.events if name == "line.stolen_seen"]
+    assert {each["line"] for each in told} == {"101"}
+
+
 @pytest.mark.parametrize(
     ("line", "state", "says"),
     [

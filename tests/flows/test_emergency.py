@@ -215,6 +215,8 @@ def test_abroad_the_warning_is_heard_then_403(world: World) -> None:
     c.silent()
     (audit,) = world.records("audit")
     assert (audit["verdict"], audit["level"]) == ("blocked_abroad", "E5")
+    (ended,) = [fields for name, fields in world.events if name == "call.end"]
+    assert ended["rang"] is False, "words of ours are no ringing: the set-up time would look fine"
     assert world.speakers.free == 4
     world.assert_idle()
 

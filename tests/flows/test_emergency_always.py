@@ -331,7 +331,7 @@ def ground(demo: config.Configuration, tmp_path_factory: pytest.TempPathFactory)
     return Ground(demo, journal)
 
 
-PROFILE = {"deadline": None, "database": None, "suppress_health_check": list(HealthCheck)}
+PROFILE = {"database": None, "suppress_health_check": list(HealthCheck)}
 
 
 @settings(max_examples=QUICK, **PROFILE)  # type: ignore[arg-type]

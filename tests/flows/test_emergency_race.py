@@ -53,6 +53,17 @@ def test_without_extensions(world: World) -> None:
     assert world.exchange.calls, "no session timer ends it"
 
 
+def test_a_trunk_is_repaired_once(world: World) -> None:
+    """What it refuses next is the next route's."""
+    _caller, c2, first = second(world)
+    c1 = world.carrier(1)
+    repaired = again(c2, first, 424)
+    repaired.answer(420)
+    c2.expect("ACK")
+    c2.silent()
+    assert c1.called().invite.uri == "sip:112@127.0.1.1:5070"
+
+
 @pytest.mark.parametrize("status", [428, 436, 437, 438])
 def test_without_the_signature(world: World, status: int) -> None:
     caller, c2, first = second(world, ("Identity", "eyJh;info=<https://cert.example/a>"))
@@ -260,3 +271,79 @@ def test_a_large_head_counts_too(world: World) -> None:
     a.call("18", ("Identity", "e" * 900 + ";info=<https://cert.example/a>"))
     udp.silent()
     assert len(tcp.called().invite.to_bytes()) > 1300
+
+
+# -- a trunk whose connection doesn't open ---------------------------------------------------------
+
+BY_TCP = ('transport = "udp"', 'transport = "tcp"')
+
+
+def swallows(world: World, is_connecting: bool = True) -> None:
+    """The first carrier's address takes SYNs, and says nothing."""
+    first = ("127.0.1.1", 5070)
+    world.exchange.is_connecting = lambda flow: is_connecting and flow.remote == first
+
+
+def test_a_connection_that_does_not_open_gets_a_rival_in_time(tmp_path: Path) -> None:
+    world = changed(tmp_path, BY_TCP)
+    a, c2 = world.phone("101"), world.carrier(2)
+    swallows(world)
+    caller = a.call("18")
+    c2.silent()
+    world.after(0.16)
+    up(caller, c2.called())
+
+
+def test_the_trunk_whose_syn_was_lost_may_still_win(tmp_path: Path) -> None:
+    world = changed(tmp_path, BY_TCP)
+    a, c1, c2 = world.phone("101"), world.carrier(1, "TCP"), world.carrier(2)
+    swallows(world)
+    caller = a.call("18")
+    world.after(0.2)
+    late, rival = c1.called(), c2.called()
+    late.answer(180)
+    caller.expect(180)
+    c2.silent()  # no 100 yet: its CANCEL waits for one (§9.1)
+    rival.answer(100)
+    c2.expect("CANCEL")
+    late.answer(200, body=sdp("psap"))
+    caller.expect(200)
+
+
+def test_a_trunk_that_is_connected_has_its_time(tmp_path: Path) -> None:
+    world = changed(tmp_path, BY_TCP)
+    a, c2 = world.phone("101"), world.carrier(2)
+    swallows(world, is_connecting=False)
+    a.call("18")
+    world.after(1.4)
+    c2.silent()
+    world.after(0.2)
+    c2.expect("INVITE")
+
+
+def test_the_last_way_out_is_waited_for(tmp_path: Path) -> None:
+    """Nobody is beside it: its SYN may have been lost, and the next one gets through."""
+    world = changed(tmp_path, BY_TCP)
+    a = world.phone("101")
+    for number in (1, 2):
+        world.carrier(number, "TCP")
+    world.exchange.is_connecting = lambda flow: True
+    caller = a.call("112")
+    world.after(1.0)
+    up(caller, world.actors["TCP", ("127.0.1.1", 5071)].called())
+
+
+def test_a_trunk_that_probing_found_down_is_not_tried_first(tmp_path: Path) -> None:
+    world = changed(tmp_path, BY_TCP)
+    swallows(world)
+    c2 = world.carrier(2)
+    world.exchange.trunks.start(world.now)
+    world.pump()
+    for _ in range(60):
+        world.after(0.5)
+        for probe in [m for m in c2.inbox if getattr(m, "method", "") == "OPTIONS"]:
+            c2.reply(probe, 200)
+        c2.inbox.clear()
+    a = world.phone("101")
+    a.call("18")
+    c2.expect("INVITE")

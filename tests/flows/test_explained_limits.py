@@ -33,6 +33,19 @@ def test_a_reached_cap_is_a_step(world: World, steps) -> None:
     assert steps("0145678901") == []
 
 
+def test_a_line_without_a_phone(world: World, steps) -> None:
+    assert steps("102") == [Step("phones", "limit", "no phone of line 102 is registered")]
+    world.phone("102")
+    assert steps("102") == []
+
+
+def test_a_route_without_a_carrier(world: World, steps) -> None:
+    world.exchange.routes = {}
+    assert steps("0145678901") == [
+        Step("carriers", "limit", "no carrier of route 'national' is up")
+    ]
+
+
 def test_full_channels_are_a_step_but_not_for_18(world: World, steps) -> None:
     limit_line(world, channels=1, caps={"international": CapSettings()})
     caller, callee = established(world.phone("101"), world.carrier(1), "0145678901")

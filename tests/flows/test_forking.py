@@ -115,3 +115,46 @@ def test_two_early_dialogs_from_one_target(world: World) -> None:
     caller.send("BYE")
     caller.expect(200)
     assert c.expect("BYE").to_tag == "second"
+
+
+def test_a_fork_that_ignores_its_bye_ends_nothing(world: World) -> None:
+    """The second phone behind a carrier's proxy is gone at once: the call that is up has another peer."""
+    a, c = world.phone("101"), world.carrier(1)
+    caller = a.call("0145678901")
+    callee = c.called()
+    c.reply(callee.invite, 200, tag="first", body=sdp("c"))
+    c.expect("ACK")
+    caller.expect(200)
+    caller.ack()
+    c.reply(callee.invite, 200, tag="second", body=sdp("c"))
+    assert c.got == ["ACK", "BYE"]
+    world.after(40)
+    assert len(world.exchange.calls) == 1
+    a.silent()
+
+
+@pytest.mark.parametrize("heard", [(), ("second",)])
+def test_media_of_two_forks_are_two_early_dialogs(world: World, heard: tuple[str, ...]) -> None:
+    """A carrier forks: one phone's early media, then another one answers. The caller's phone ignores a
+    second description under the same To-tag, and would go on listening to the first."""
+    a, c = world.phone("101"), world.carrier(1)
+    caller = a.call("0145678901")
+    callee = c.called()
+    c.reply(callee.invite, 183, tag="first", body=sdp("first"))
+    one = caller.expect(183)
+    c.reply(callee.invite, 180, tag="second")
+    assert caller.expect(180).to_tag == one.to_tag
+    for tag in heard:
+        c.reply(callee.invite, 183, tag=tag, body=sdp(tag))
+        early = caller.expect(183)
+        assert early.to_tag != one.to_tag
+    c.reply(callee.invite, 200, tag="second", body=sdp("second"))
+    two = caller.expect(200)
+    assert two.body == sdp("second")
+    assert two.to_tag != one.to_tag
+    assert not heard or two.to_tag == early.to_tag
+    assert c.expect("ACK").to_tag == "second"
+    caller.ack()
+    caller.send("BYE")
+    caller.expect(200)
+    assert c.expect("BYE").to_tag == "second"

@@ -300,3 +300,54 @@ def test_a_reinvite_before_the_first_ack(world: World) -> None:
     caller.ack(cseq=first)
     hang_up(caller, callee) if b.got else None
     world.assert_idle()
+
+
+def test_a_carrier_that_answers_the_call_and_not_the_prack(world: World) -> None:
+    a, c = world.phone("101"), world.carrier(1)
+    caller = a.call("0145678901", ("Supported", "100rel"))
+    callee = c.called()
+    callee.ring_reliably()
+    c.expect("PRACK")
+    ringing = caller.expect(180)
+    caller.send("PRACK", ("RAck", f"{ringing.get('RSeq')} {caller.invite.cseq.number} INVITE"))
+    caller.expect(200)
+    callee.answer(200, body=sdp("c"))
+    c.expect("ACK")
+    caller.expect(200)
+    caller.ack()
+    world.after(40)
+    assert len(world.exchange.calls) == 1
+    a.silent()
+
+
+def test_an_rseq_without_measure_is_passed_over(world: World) -> None:
+    a, c = world.phone("101"), world.carrier(1)
+    caller = a.call("0145678901", ("Supported", "100rel"))
+    callee = c.called()
+    callee.answer(183, ("Require", "100rel"), ("RSeq", "9" * 5000), body=sdp("c"))
+    c.silent()
+    callee.answer(200, body=sdp("c"))
+    c.expect("ACK")
+    caller.expect(200)
+
+
+def test_a_prack_that_the_answer_overtook(world: World) -> None:
+    """It is on its way when the 200 leaves; 481 would tell the phone that its call is gone (RFC 3262 §3)."""
+    a, b = world.phone("101"), world.phone("102")
+    caller = a.call("102", ("Supported", "100rel"))
+    callee = b.called()
+    callee.ring_reliably()
+    b.reply(callee.expect("PRACK"), 200)
+    ringing = caller.expect(180)
+    callee.answer(200, body=sdp("102"))
+    callee.expect("ACK")
+    rack = ("RAck", f"{ringing.get('RSeq')} {caller.invite.cseq.number} INVITE")
+    answer = caller.expect(200)
+    caller.send("PRACK", rack)
+    assert caller.expect(200).cseq.method == "PRACK"
+    caller.send("PRACK", ("RAck", f"77 {caller.invite.cseq.number} INVITE"))
+    caller.expect(481)
+    caller.ack()
+    assert answer.body == sdp("102")
+    hang_up(caller, callee)
+    world.assert_idle()

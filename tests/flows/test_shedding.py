@@ -82,6 +82,9 @@ def test_a_carrier_gets_503_without_retry_after(world: World) -> None:
         "tel:15",
         "urn:service:sos.fire",
         "sip:\x80",
+        " sip:18@vigie",
+        "<sip:18@vigie>",
+        "urn:service:sos?x",
     ],
 )
 def test_an_emergency_call_is_never_refused(world: World, uri: str) -> None:

@@ -157,3 +157,32 @@ def test_a_carriers_channel_limit(world: World) -> None:
     trunk.carrier = replace(trunk.carrier, channels=1)
     c.call("+33199000101")
     c.call("+33199000101").fails(503)
+
+
+@pytest.mark.parametrize(
+    "contact",
+    [
+        "<sip:a b@127.0.1.1>",
+        '"x <sip:a@127.0.1.1>, <sip:b@127.0.1.1>',
+        "<>",
+        "*",
+        "<http://x.test/>",
+    ],
+)
+@pytest.mark.parametrize("number", ["0145678901", "18"])
+def test_a_redirect_to_nowhere_is_a_refusal(world: World, number: str, contact: str) -> None:
+    """The call goes on to the next carrier, and doesn't hang on what the first one wrote."""
+    a, c, c2 = world.phone("101"), world.carrier(1), world.carrier(2)
+    caller = a.call(number)
+    c.called().answer(302, ("Contact", contact))
+    c.expect("ACK")
+    c2.called().answer(200, body=sdp("c"))
+    caller.expect(200)
+
+
+def test_a_redirect_loses_the_headers_of_its_uri(world: World) -> None:
+    a, c = world.phone("101"), world.carrier(1)
+    a.call("0145678901")
+    c.called().answer(302, ("Contact", "<sip:+33145678902@127.0.1.1?Replaces=x>"))
+    c.expect("ACK")
+    assert c.expect("INVITE").uri == "sip:+33145678902@127.0.1.1"

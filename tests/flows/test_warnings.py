@@ -1,8 +1,13 @@
 """The abroad warning in an answered call, and what follows a refused emergency call."""
 
+import orjson
 import pytest
 
-from tests.flows.actors import World, hang_up, sdp
+from policy.model import LineState
+from switch.call.registered_from import declared
+from switch.console.line_life import LineLives
+from switch.facts.whereabouts import Declaration
+from tests.flows.actors import World, established, hang_up, sdp
 from tests.flows.ways_out import refuse
 
 
@@ -96,7 +101,7 @@ def test_the_last_words_are_heard_in_an_answered_call_too(world: World, is_spoke
 def test_a_redial_within_a_minute_of_an_unheard_block_connects(world: World) -> None:
     """The device itself says abroad and nobody can speak: 403 at once; dialled again, it connects."""
     a, c = world.phone("101", "127.0.2.1"), world.carrier(1)
-    world.exchange.warned["101"] = world.now - 30
+    world.exchange.unheard.note("101", world.now - 30, 0.0)
     caller = a.call("18")
     callee = c.called()
     callee.answer(200, body=sdp("psap"))
@@ -107,9 +112,43 @@ def test_a_redial_within_a_minute_of_an_unheard_block_connects(world: World) -> 
     assert world.speakers.asked == []
 
 
+@pytest.mark.parametrize("is_lost", ["no worker", "worker lost"])
+def test_so_it_does_after_a_kill_in_between(world: World, is_lost: str) -> None:
+    """The block is in the journal before its 403 leaves."""
+    a, speaker = world.phone("101", "127.0.2.1"), world.speaker()
+    line = world.exchange.facts.lines["101"]
+    declared(world.exchange, line, Declaration("DE", world.now), world.now)
+    if is_lost == "no worker":
+        world.speakers.free = 0
+    caller = a.call("18")
+    if is_lost == "worker lost":
+        speaker.called().answer(503)
+    caller.fails(403)
+    world = world.restarted()
+    c = world.carrier(1)
+    a.inbox.clear()  # how the first call ended is said once more
+    a.call("18")
+    c.called().answer(200, body=sdp("psap"))
+    assert a.got == [200]
+    assert world.speakers.asked == []
+    again = World(world.found, world.now)
+    restated = [orjson.loads(record) for record in world.exchange.unheard.records()]
+    again.exchange.unheard.restore(restated, again.now, again.exchange.wall(again.now))
+    assert again.exchange.unheard.age_s("101", again.now) == pytest.approx(1.0, abs=0.01)
+
+
+def test_after_a_minute_of_being_down_it_does_not(world: World) -> None:
+    a = world.phone("101", "127.0.2.1")
+    world.exchange.unheard.note("101", world.now, world.exchange.wall(world.now))
+    world.pump()
+    world = world.restarted(after=61.0)
+    a.call("18")
+    assert world.speakers.asked == ["abroad"]
+
+
 def test_a_redial_later_is_warned_again(world: World) -> None:
     a, c = world.phone("101", "127.0.2.1"), world.carrier(1)
-    world.exchange.warned["101"] = world.now - 61
+    world.exchange.unheard.note("101", world.now - 61, 0.0)
     a.call("18")
     c.silent()
     assert world.speakers.asked == ["abroad"]
@@ -189,4 +228,166 @@ def test_an_emergency_call_in_set_up_survives_no_restart_but_says_so(world: Worl
     callee.answer(487)
     c.expect("ACK")
     assert len(world.records("audit")) == 1
+    world.assert_idle()
+
+
+# -- the contract ends, or the hardware is stolen, while the warning is heard ----------------------
+
+
+def becomes(world: World, state: LineState) -> None:
+    """The operator's command, while the call is there: bindings end with it."""
+    lives = LineLives(world.exchange, world.found.snapshot)
+    lives.change("101", state, "2(l)", "operator", 0)
+    world.pump()
+
+
+@pytest.mark.parametrize("is_answered", [False, True])
+def test_key_1_of_a_line_whose_contract_ended_meanwhile_reaches_nobody(
+    world: World, is_answered: bool
+) -> None:
+    a, c, speaker = world.phone("101", "127.0.2.1"), world.carrier(1), world.speaker()
+    caller = a.call("18", body=b"" if is_answered else None)
+    words = speaker.called()
+    words.answer(200 if is_answered else 183, body=sdp("words"))
+    caller.expect(200 if is_answered else 183)
+    becomes(world, LineState.TERMINATED)
+    if is_answered:
+        caller.ack(sdp("101"))
+        words.expect("ACK")
+        words.send("BYE", ("X-Vigie-Key", "1"))
+        refusal = caller.expect("BYE")
+        a.reply(refusal, 200)
+    else:
+        words.answer(380, ("X-Vigie-Key", "1"))
+        refusal = caller.fails(403)
+    assert 'text="terminated"' in refusal.get("Reason")
+    c.silent()
+    (audit,) = world.records("audit")
+    assert (audit["verdict"], audit["override"]) == ("unauthenticated", False)
+    world.assert_idle()
+
+
+def test_nor_does_it_when_the_words_of_such_a_line_are_lost(world: World) -> None:
+    """Without the warning a block that rests on the address would connect."""
+    a, c, speaker = world.phone("101", "127.0.2.1"), world.carrier(1), world.speaker()
+    caller = a.call("18")
+    words = speaker.called()
+    becomes(world, LineState.TERMINATED)
+    words.answer(503)
+    assert 'text="terminated"' in caller.fails(403).get("Reason")
+    c.silent()
+
+
+def test_114_of_such_a_line_ends_with_its_words(world: World) -> None:
+    a, c, speaker = world.phone("101"), world.carrier(1), world.speaker()
+    caller = a.call("114")
+    words = speaker.called()
+    becomes(world, LineState.TERMINATED)
+    words.answer(380)
+    assert 'text="terminated"' in caller.fails(403).get("Reason")
+    c.silent()
+
+
+def test_a_phone_that_is_reported_stolen_meanwhile_goes_on(world: World) -> None:
+    """A live emergency call is never cut; a new one is refused."""
+    a, c, speaker = world.phone("101", "127.0.2.1"), world.carrier(1), world.speaker()
+    caller = a.call("18")
+    words = speaker.called()
+    words.answer(183, body=sdp("words"))
+    caller.expect(183)
+    becomes(world, LineState.STOLEN)
+    words.answer(380, ("X-Vigie-Key", "1"))
+    callee = c.called()
+    callee.answer(200, body=sdp("psap"))
+    callee.expect("ACK")
+    caller.expect(200)
+    caller.ack()
+    assert a.register().status == 403
+    again = a.call("18")
+    again.fails(403)
+    c.silent()
+    hang_up(caller, callee)
+    assert [audit["verdict"] for audit in world.records("audit")] == [
+        "stolen",
+        "override_connected",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "said", "content_type", "body"),
+    [
+        ("application/dtmf", b"1\r\n", "application/dtmf-relay", b"Signal=1\r\nDuration=160\r\n"),
+        ("application/dtmf", b"hello", "application/dtmf", b"hello"),
+        ("application/dtmf-relay", b"Signal=1", "application/dtmf-relay", b"Signal=1"),
+    ],
+)
+def test_a_key_by_info_is_said_as_the_worker_reads_it(
+    world: World, kind: str, said: bytes, content_type: str, body: bytes
+) -> None:
+    a, speaker = world.phone("101", "127.0.2.1"), world.speaker()
+    caller = a.call("18")
+    words = speaker.called()
+    words.answer(183, body=sdp("words"))
+    caller.expect(183)
+    caller.send("INFO", body=said, content_type=kind)
+    info = words.expect("INFO")
+    assert (info.content_type, info.body) == (content_type, body)
+
+
+def test_between_phones_a_key_crosses_as_it_was_said(world: World) -> None:
+    a, b = world.phone("101"), world.phone("102")
+    caller, callee = established(a, b, "102")
+    caller.send("INFO", body=b"1", content_type="application/dtmf")
+    assert callee.expect("INFO").content_type == "application/dtmf"
+
+
+def test_a_phone_that_changes_its_media_while_it_hears_the_words(world: World) -> None:
+    """Its re-INVITE is the worker's to answer; unanswered, it would stand in the way of the PSAP's."""
+    a, c, speaker = world.phone("101", "127.0.2.1"), world.carrier(1), world.speaker()
+    caller = a.call("18", body=b"")
+    words = speaker.called()
+    words.answer(200, body=sdp("words"))
+    caller.expect(200)
+    caller.ack(sdp("101"))
+    words.expect("ACK")
+    caller.reinvite(body=sdp("101", 2))
+    asked = words.expect("INVITE")
+    assert asked.body == sdp("101", 2)
+    speaker.reply(asked, 200, body=sdp("words", 2))
+    words.expect("ACK")
+    assert caller.expect(200).body == sdp("words", 2)
+    caller.ack()
+    words.send("BYE", ("X-Vigie-Key", "1"))
+    words.expect(200)
+    caller.reinvite(body=sdp("101", 3))  # nobody is there to answer it
+    caller.fails(491)
+    callee = c.called()
+    callee.answer(200, body=sdp("psap"))
+    a.reply(caller.expect("INVITE"), 200, body=sdp("101", 4))
+    caller.expect("ACK")
+    assert callee.expect("ACK").body == sdp("101", 4)
+    hang_up(caller, callee)
+    world.assert_idle()
+
+
+def test_the_psaps_media_cross_the_phones_own_change(world: World) -> None:
+    """491 asks for another try, and is no refusal of the emergency call."""
+    a, c, speaker = world.phone("101", "127.0.2.1"), world.carrier(1), world.speaker()
+    caller = a.call("18", body=b"")
+    words = speaker.called()
+    words.answer(200, body=sdp("words"))
+    caller.expect(200)
+    caller.ack(sdp("101"))
+    words.expect("ACK")
+    words.send("BYE", ("X-Vigie-Key", "1"))
+    words.expect(200)
+    callee = c.called()
+    callee.answer(200, body=sdp("psap"))
+    a.reply(caller.expect("INVITE"), 491)
+    caller.expect("ACK")
+    world.after(1.1)
+    a.reply(caller.expect("INVITE"), 200, body=sdp("101", 2))
+    caller.expect("ACK")
+    assert callee.expect("ACK").body == sdp("101", 2)
+    hang_up(caller, callee)
     world.assert_idle()

@@ -97,7 +97,7 @@ def _decided(
     return decide(request, Facts(caller, signals), rules)
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES)
 @given(
     number=st.sampled_from(NUMBERS),
     line=st.sampled_from([name for name in LINES if name != "201"]),
@@ -134,7 +134,7 @@ def test_every_decision(
             assert pressed.audit == "override_connected"
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(signals=SIGNALS, more=SIGNALS)
 def test_evidence_is_monotonous(signals: tuple[Signal, ...], more: tuple[Signal, ...]) -> None:
     """More French signals never make a block, more foreign ones never take one away."""

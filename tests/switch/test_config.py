@@ -281,6 +281,12 @@ def lines_of(path: Path, text: str) -> list[int]:
         ('realm = "vigie"', "t1_s = 99", "sip.t1_s", "less than or equal to 5"),
         ('realm = "vigie"', "max_expires_s = 60", "sip", "min_expires_s <= default_expires_s"),
         ('realm = "vigie"', 'tls_key = "x"', "sip", "go together"),
+        (
+            'udp = ["127.0.0.1:5060"]',
+            'udp = ["0.0.0.0:5060"]',
+            "sip",
+            "listening on 0.0.0.0 needs public_address",
+        ),
         ('udp = ["127.0.0.1:5060"]', 'udp = ["localhost:5060"]', "sip.udp[0]", "localhost"),
         ("workers = 2", "workers = 1", "media", "reserved_workers is less than workers"),
         ('id = "103"', 'id = "102"', "line[2].id", "102 stands twice"),
@@ -303,6 +309,9 @@ def lines_of(path: Path, text: str) -> list[int]:
         ("port = 5071", "port = 5070", "trunk[1]", "told apart"),
         ('id = "carrier-2"', 'id = "carrier-3"', "dialplan", "not there, carrier-2"),
         ('csv = ["networks.csv"]', 'csv = ["other.csv"]', "networks.csv", "there is no other.csv"),
+        ('id = "103"', 'id = "103"\nextension = "933"', "line[2].extension", "test number"),
+        ('email = "demo@example.org"', 'email = "demo"', "account[0].email", "name@domain"),
+        ('udp = ["127.0.0.1:5060"]', 'udp = "127.0.0.1:5060"', "sip.udp", "expected a list"),
         ('password = "demo-103"', f'ha1_sha256 = "{"0" * 64}"', "line[2]", "no MD5 hash"),
     ],
 )
@@ -319,7 +328,23 @@ def test_a_wrong_value_is_found_with_its_line(
     assert named, found
     assert message in named[0][2]
     if key.split(".")[-1].partition("[")[0] in after:
-        assert named[0][0] in lines_of(path, after)
+        assert named[0][0] in lines_of(path, after.splitlines()[-1])
+
+
+@pytest.mark.parametrize(
+    ("table", "key", "message"),
+    [
+        ('[[tariff]]\nclass = "mobile"\neuros_per_minute = 1\n', "tariff[1].class", "mobile"),
+        (
+            '[[route]]\nname = "mobile"\nhops = [{ trunk = "carrier-1" }]\n',
+            "route[1].name",
+            "mobile",
+        ),
+    ],
+)
+def test_a_table_that_stands_twice(tmp_path: Path, table: str, key: str, message: str) -> None:
+    path = copied(tmp_path, ("[demo]", f"{table}{table}[demo]"))
+    assert [found[1:] for found in problems(path)] == [(key, f"{message} stands twice")]
 
 
 def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
@@ -349,6 +374,24 @@ def test_a_wrong_row_of_a_table_is_found_in_its_file(tmp_path: Path) -> None:
         file.write("10.0.0.1/8,DE,access,x\n")
     with pytest.raises(ConfigError, match=r"networks\.csv:\d+: .*host bits"):
         config.load(path)
+
+
+@pytest.mark.parametrize("name", ["networks.csv", "vigie.toml"])
+def test_a_byte_order_mark_is_no_part_of_a_file(tmp_path: Path, name: str) -> None:
+    path = copied(tmp_path)
+    text = (path / name).read_text("utf-8").lstrip("#")  # so that the mark is before a key
+    (path / name).write_text(f"\ufeff# {text}", "utf-8")
+    config.load(path)
+
+
+def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
+    path = copied(tmp_path)
+    (path / "networks.csv").unlink()
+    (path / "networks.csv").mkdir()
+    with pytest.raises(ConfigError, match=r"/networks\.csv: Is a directory$"):
+        config.load(path)
+    with pytest.raises(ConfigError, match=r"/nowhere: No such file or directory$"):
+        config.load(tmp_path / "nowhere")
 
 
 def test_a_broken_country_database_is_named(tmp_path: Path) -> None:

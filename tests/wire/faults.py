@@ -426,5 +426,5 @@ FAULTS = (
         working_s=8.5, most=3,
     ),
     Fault("trunk 1 refuses TCP", first_trunk_is_tcp, before_each=heal),
-    Fault("trunk 1 takes no TCP connection", tcp_takes_no_connection, first_s=2.5, most=5),
+    Fault("trunk 1 takes no TCP connection", tcp_takes_no_connection, most=5),
 )  # fmt: skip

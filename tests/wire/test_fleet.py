@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from switch.provisioning.broker import program
-from tests.bench import fleet
+from tests.bench import fleet_processes as processes
+from tests.bench import members
 from tests.wire.rig import until
 
 DEVICES = 400
@@ -18,13 +19,15 @@ BAD_IMAGE = json.dumps(HEADER).encode() + b"\n" + bytes(64 * 1024)
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[fleet.Switch]:
+def house(tmp_path: Path) -> Iterator[processes.Switch]:
     assert program(), "mosquitto is missing: apt-get install mosquitto"
-    home = fleet.write_config(tmp_path / "config", DEVICES)
-    file = fleet.prepare(home, tmp_path / "data", DEVICES, BAD_IMAGE)
-    switch = fleet.Switch(home, tmp_path / "data")
-    players = fleet.Players(file, tmp_path / "players")
+    home = members.write_config(tmp_path / "config", DEVICES)
+    file = members.prepare(home, tmp_path / "data", DEVICES, BAD_IMAGE)
+    switch = processes.Switch(home, tmp_path / "data")
+    players = processes.Players(file, tmp_path / "players")
     try:
+        until(lambda: players.all_said("booted"), 30.0, "booted")
+        players.connect()
         until(lambda: sum(row["online"] for row in switch.ask("device.list")) == DEVICES, 60.0)
         yield switch
     finally:
@@ -32,10 +35,10 @@ def house(tmp_path: Path) -> Iterator[fleet.Switch]:
         switch.stop()
 
 
-def test_an_image_that_is_bad_for_three_percent_stops_in_its_stage(house: fleet.Switch) -> None:
+def test_an_image_that_is_bad_for_three_percent_stops_in_its_stage(house: processes.Switch) -> None:
     """It boots and never registers there: these devices go back to their old slot by themselves, and
     nobody of the next stage is ever offered it."""
-    planned = {"model": fleet.MODEL, "version": fleet.NEW, "rollout": "bad"}
+    planned = {"model": members.MODEL, "version": members.NEW, "rollout": "bad"}
     house.ask("firmware.plan", **planned, stages="40,100", soak_s=3600, max_failure_rate=0.005)
     house.ask("firmware.move", rollout="bad", event="start")
 
@@ -53,7 +56,7 @@ def test_an_image_that_is_bad_for_three_percent_stops_in_its_stage(house: fleet.
     def is_back() -> bool:
         rows = {row["id"]: row for row in house.ask("device.list")}
         return all(
-            rows[name]["version"] == fleet.OLD and rows[name]["online"] and rows[name]["history"]
+            rows[name]["version"] == members.OLD and rows[name]["online"] and rows[name]["history"]
             for name in failed
         )
 
@@ -65,6 +68,6 @@ def test_an_image_that_is_bad_for_three_percent_stops_in_its_stage(house: fleet.
         assert states[-1] == "ROLLED_BACK" and "TRIAL" in states
 
 
-def _history(house: fleet.Switch, name: str) -> list[dict[str, Any]]:
+def _history(house: processes.Switch, name: str) -> list[dict[str, Any]]:
     row = house.ask("device.show", device=name)
     return row["history"]  # type: ignore[no-any-return]

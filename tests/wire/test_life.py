@@ -1,6 +1,7 @@
 """The life of the processes: SIGTERM ends all of them, kill -9 ends no call."""
 
 import contextlib
+import os
 import signal
 import subprocess
 import time
@@ -69,6 +70,22 @@ def test_sigterm_ends_switch_workers_and_carrier(own_rig: Rig) -> None:
         until(lambda: not any(map(is_alive, pids)), 2.0, f"all of {pids} ended")
     assert "Traceback" not in own_rig.log.read_text()
     assert not (own_rig.data / "control.sock").exists()
+
+
+def test_ctrl_c_is_for_the_switch_alone(own_rig: Rig) -> None:
+    """A terminal sends SIGINT to its whole foreground group; the children end when the switch says so."""
+    assert own_rig.process is not None
+    switch = own_rig.process.pid
+    until(lambda: len(children_of(switch)) >= 3, what="two media workers and the broker")
+    children = children_of(switch)
+    for pid in [switch, *children]:
+        if os.getpgid(pid) == os.getpgid(switch):
+            os.kill(pid, signal.SIGINT)
+    assert own_rig.process.wait(10) == 0
+    until(lambda: not any(map(is_alive, children)), 2.0, f"all of {children} ended")
+    log = own_rig.log.read_text()
+    assert "Traceback" not in log
+    assert "mqtt.broker_lost" not in log
 
 
 def test_a_call_survives_kill_9_and_is_metered_exactly(own_rig: Rig) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from switch.demo.handset import Handset
+from switch.demo.handset import Handset, HandsetError
 from tests.switch.store.postgresql import Server, running
 from tests.wire.rig import Rig, until
 from tests.wire.sipp import Sipp
@@ -31,6 +31,7 @@ class Node(Rig):
         super()._write_config()
         path = self.config / "vigie.toml"
         text = path.read_text("utf-8")
+        text = text.replace("[mqtt]", '[mqtt]\nnode = "a"', 1)
         path.write_text(text.replace("[http]", f"{self._store}\n[http]", 1), "utf-8")
 
 
@@ -205,3 +206,22 @@ def _disclosures_are_heard(a: Node, b: Node) -> None:
     for by in ("marc", "anne"):
         b.ask("disclosure.approve", id=asked["id"], by=by)
     soon(lambda: stage(a) == "approved", "two approvals")
+
+
+def test_devices_are_one_nodes_and_a_theft_is_everybodys(server: Server, tmp_path: Path) -> None:
+    url = server.url("owner").replace("+asyncpg", "")
+    with Node(tmp_path / "a", url, "a") as a, Node(tmp_path / "b", url, "b") as b:
+        assert [row["id"] for row in a.ask("device.list")] == ["dev-ooma-109"]
+        refused = b.run("device", "list")
+        assert (refused.returncode, "node a" in refused.stderr) == (1, True)
+        with Handset("--address", "127.0.0.1") as phone:
+            phone.register("103", "demo-103", b.address)
+            assert a.run("line", "stolen", "103").returncode == 0
+            until(
+                lambda: b.ask("line.show", line="103")["state"] == "stolen",
+                SEEN_WITHIN_S,
+                "stolen at b",
+            )
+            assert b.ask("reg.list", line="103") == []
+        with Handset("--address", "127.0.0.1") as thief, pytest.raises(HandsetError):
+            thief.register("103", "demo-103", b.address)

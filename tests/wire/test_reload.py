@@ -1,8 +1,12 @@
 """Reload without fear: files are taken over whole or not at all, and the store keeps what it owns."""
 
+import base64
+import contextlib
 import os
+import re
 import select
 import signal
+import socket
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from switch.demo.handset import Handset
 from switch.observe.metrics import GAUGES
+from switch.settings import HostPort, parse_host_port
 from tests.wire.rig import Rig, until
 
 
@@ -209,3 +214,31 @@ def test_a_rollback_takes_what_was_in_force_before_also_after_a_restart(own_rig:
     assert own_rig.ask("config.apply")["changed"] == ["line.104.number"]
     assert number() == "+33199000145", "the files were left alone"
     assert own_rig.ask("status")["alarms"] == []
+
+
+def test_the_first_device_of_a_reload_is_served_without_a_restart(own_rig: Rig) -> None:
+    """No device at the start, so no broker; one in the files, and it can be claimed."""
+    path = own_rig.config / "vigie.toml"
+    text = path.read_text("utf-8")
+    (device,) = re.findall(r"^\[\[device\]\][^\[]*", text, re.MULTILINE)
+    path.write_text(text.replace(device, ""), "utf-8")
+    own_rig.stop()
+    own_rig.start()
+    assert "mqtt" not in own_rig.ready
+    assert own_rig.ask("device.list") == []
+    path.write_text(path.read_text("utf-8") + f"\n{device}\n", "utf-8")
+    assert own_rig.run("config", "apply").returncode == 0
+    broker = parse_host_port(device_claim(own_rig)["broker"].removeprefix("mqtt://"))
+    until(lambda: takes_connections(broker), 5.0, "the broker")
+    assert own_rig.ask("status")["alarms"] == []
+
+
+def device_claim(rig: Rig) -> dict[str, str]:
+    key = base64.b64encode(bytes(31) + b"\x01").decode()
+    return rig.ask("device.claim", device="dev-ooma-109", key=key)  # type: ignore[no-any-return]
+
+
+def takes_connections(at: HostPort) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(at, 1):
+        return True
+    return False

@@ -35,6 +35,7 @@ from firmware_agent.agent.inbox import Inbox
 from firmware_agent.agent.kept import STATE_FILE, Kept, desired_file
 from firmware_agent.agent.reports import DESIRED_PATIENCE_S, Start
 from firmware_agent.agent.table import UpdateEvent
+from firmware_agent.certificate import Certificate
 from firmware_agent.files import Files, MemoryFiles
 from firmware_agent.messages.codec import parse
 from firmware_agent.messages.desired import (
@@ -123,6 +124,8 @@ class Life:
         self.retained: bytes | None = None
         self.reason = "power"
         self.boots = 0
+        self.key: Ed25519PrivateKey | None = None
+        self.certificate: Certificate | None = None
         if not Slots(self.files).is_manufactured:
             target = f"{MODEL}/1.0.0.img"
             image = Image(target, "1.0.0", MODEL, sha256(OLD), len(OLD), 1)
@@ -142,7 +145,9 @@ class Life:
         documents = {each: self.files.read(desired_file(each)) or b"" for each in kept.documents()}
         self.boots += 1
         start = Start(booted, f"b{self.boots}", self.reason, BUILD, self.slots.floor())
-        identity = Identity(DEVICE, MODEL, KEYS, SEALING)
+        identity = Identity(
+            DEVICE, MODEL, KEYS, SEALING, key=self.key, certificate=self.certificate
+        )
         self.agent = Agent(identity, kept, start, documents, self.at, random.Random(self.boots))
         self.inbox = Inbox(self.agent)
         self.is_connected = False

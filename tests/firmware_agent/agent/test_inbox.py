@@ -6,6 +6,7 @@ from firmware_agent.agent.kept import desired_file
 from firmware_agent.messages.desired import Beacon, Op, Transport, Window
 from firmware_agent.messages.desired import Command as Order
 from firmware_agent.messages.envelope import sign
+from firmware_agent.messages.reported import AckResult
 from firmware_agent.messages.topics import Kind
 from tests.firmware_agent.agent.life import (
     DEVICE,
@@ -221,6 +222,17 @@ def test_command_for_another_device_or_by_a_stranger_is_not_done(life: Life) -> 
     assert not life.wiped
     assert not life.documents(Kind.ACK)
     assert life.events("forged")
+
+
+def test_a_wipe_waits_for_the_end_of_an_emergency_call_and_of_no_other(life: Life) -> None:
+    life.calls(1, is_emergency=True)
+    life.order(Op.WIPE)
+    acks = [each.document.result for each in life.said if each.kind is Kind.ACK]  # type: ignore[attr-defined]
+    assert acks == [AckResult.ACCEPTED]
+    life.pass_time(3600)
+    assert not life.wiped
+    life.calls(1)  # another call goes on
+    assert life.wiped
 
 
 def test_wipe_is_told_before_it_is_done(life: Life) -> None:

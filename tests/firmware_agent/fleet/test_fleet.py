@@ -74,6 +74,10 @@ async def until(test: Callable[[], bool], fleet: Fleet, limit_s: float = 40) -> 
         raise AssertionError(fleet.summary()) from None
 
 
+def _confirmed(running: Service) -> int:
+    return sum(kind == "ota" and told["state"] == "CONFIRMED" for kind, told in running.heard)
+
+
 def test_fleet_in_service_updated_and_back_after_the_broker_died(scene: Scene) -> None:
     async def story() -> None:
         with fleet_of(scene.file) as fleet:
@@ -90,16 +94,7 @@ def test_fleet_in_service_updated_and_back_after_the_broker_died(scene: Scene) -
                 confirmed = {"CONFIRMED": SIZE}
                 await until(lambda: fleet.summary()["states"] == confirmed, fleet)
                 assert fleet.summary()["versions"] == {"1.1.0": SIZE}
-                assert (
-                    len(
-                        [
-                            1
-                            for kind, d in running.heard
-                            if kind == "ota" and d["state"] == "CONFIRMED"
-                        ]
-                    )
-                    >= SIZE
-                )
+                await until(lambda: _confirmed(running) >= SIZE, fleet)
             scene.broker.kill()
             await until(lambda: counts.connected == 0, fleet)
             scene.broker.start()

@@ -1,6 +1,7 @@
 """Each detector on the smallest history that it must find, and on one that lies just below."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import date
 from itertools import product
 
@@ -110,8 +111,8 @@ CASES: list[tuple[str, Callable[[], object], Callable[[], object]]] = [
     ),
     (
         "D10",
-        lambda: spaced(2, 60, 700, two_way=0.05),
-        lambda: spaced(2, 60, 700, two_way=None),
+        lambda: spaced(2, 60, 700, spoken=0.9, heard=0.05),
+        lambda: spaced(2, 60, 700, spoken=0.9, heard=None),
     ),
     (
         "D11",
@@ -165,6 +166,122 @@ def test_what_it_must_find(detector: str, abuse: Callable[[], object], _: object
 @pytest.mark.parametrize(("detector", "_", "honest"), CASES, ids=[case[0] for case in CASES])
 def test_what_it_must_leave_alone(detector: str, _: object, honest: Callable[[], object]) -> None:
     assert highest(honest(), detector) is Level.NONE
+
+
+def spread(days: range, each: Callable[[int], Iterator[Call]]) -> Iterator[Call]:
+    """A line with a week of habits, and then days of the same kind."""
+    for day in range(7):
+        yield call(day, 600, 1, 60)
+    for day in days:
+        yield from each(day)
+    yield call(days[-1] + 1, 600, 1, 60)
+
+
+def strangers(day: int, count: int = 40, talk_s: float = 150) -> Iterator[Call]:
+    return (call(day, 560 + n * 4, (day, n), talk_s) for n in range(count))
+
+
+def bridged(day: int, count: int = 10, minutes: float = 7) -> Iterator[Call]:
+    for n in range(count):
+        yield call(day, 600 + n, n, minutes * 60, outbound=False, forwarded=True)
+    for n in range(4):
+        yield call(day, 700 + n, n, 60, outbound=False)
+
+
+SLOW: list[tuple[str, int, Callable[[int], Iterator[Call]], Callable[[int], Iterator[Call]]]] = [
+    ("D3", 5, strangers, lambda day: strangers(day, 39)),
+    ("D4", 4, lambda day: strangers(day, 60, 20), lambda day: strangers(day, 60, 60)),
+    ("D6", 4, bridged, lambda day: bridged(day, 10, 5)),
+]
+
+
+@pytest.mark.parametrize(("detector", "days", "slow", "honest"), SLOW, ids=[s[0] for s in SLOW])
+def test_what_is_slow_is_seen_by_its_days(
+    detector: str,
+    days: int,
+    slow: Callable[[int], Iterator[Call]],
+    honest: Callable[[int], Iterator[Call]],
+) -> None:
+    enough, few = range(7, 7 + 3 * days, 3), range(7, 7 + 3 * (days - 1), 3)
+    assert highest(spread(enough, slow), detector) is Level.SOFT
+    assert highest(spread(few, slow), detector) is Level.NONE
+    assert highest(spread(enough, honest), detector) is Level.NONE
+    assert highest(spread(range(7, 7 + 2 * days), slow), detector) is Level.HARD
+
+
+def test_a_new_line_calls_nobody_but_strangers() -> None:
+    """The first week says nothing about habits."""
+    new = (each for day in range(7) for each in strangers(day))
+    assert highest(new, "D3") is Level.NONE
+
+
+def test_days_that_are_long_past_count_no_more() -> None:
+    quiet = [call(40, 600, 1, 60)]
+    profile: Profile | None = None
+    for each in [*spread(range(7, 12), strangers), *quiet]:
+        profile = profile or Profile(each)
+        profile.add(each)
+    assert profile is not None
+    assert profile.stranger_days == 0
+
+
+def unbroken(hours: int, minutes: float, broken_at: int = 0) -> Iterator[Call]:
+    """A call is forwarded each hour; the line may take one itself."""
+    for hour in range(hours):
+        taken = hour == broken_at > 0
+        yield call(
+            hour // 24, hour % 24 * 60, hour, minutes * 60, outbound=False, forwarded=not taken
+        )
+
+
+def test_forwarding_that_never_stops() -> None:
+    assert judge_after(unbroken(74, 14), "D6")["unbroken_minutes"] == 74 * 14
+    assert "unbroken_minutes" not in judge_after(unbroken(72, 14), "D6"), "not yet 72 hours"
+    assert "unbroken_minutes" not in judge_after(unbroken(90, 14, broken_at=30), "D6")
+    slow = [call(day, 600, day, 1200, outbound=False, forwarded=True) for day in range(51)]
+    assert highest(slow, "D6") is Level.SOFT
+    assert highest(slow[:-2], "D6") is Level.NONE
+
+
+def test_fraud_by_forwarding_is_fraud() -> None:
+    """The number that calls is a French one, the money goes abroad."""
+    calls = [
+        call(0, 120 + n / 10, n, 1500, outbound=False, forwarded=True, onward=f"+53712{340_000 + n}",
+             **ABROAD)
+        for n in range(4)
+    ]  # fmt: skip
+    assert highest(calls, "D14") is Level.HARD
+    near = [replace(each, number_class=NumberClass.NATIONAL) for each in calls]
+    assert highest(near, "D14") is Level.NONE
+
+
+def judge_after(history: Iterator[Call], detector: str) -> dict[str, float]:
+    """The values that speak for a detector at the end of a history."""
+    profile: Profile | None = None
+    for each in history:
+        profile = profile or Profile(each)
+        profile.add(each)
+    assert profile is not None
+    finding = judge(profile, BY_ID[detector])
+    return {} if finding is None else dict(finding.values)
+
+
+def test_speech_that_only_goes_one_way() -> None:
+    blast = spaced(22, 3, 60, spoken=0.9, heard=0.02)
+    talk = spaced(22, 3, 60, spoken=0.9, heard=0.4)
+    silent = spaced(22, 3, 60, spoken=0.1, heard=0.0)
+    assert highest(blast, "D9") is Level.HARD
+    assert highest(talk, "D9") is Level.NONE
+    assert highest(silent, "D9") is Level.NONE
+
+
+def test_strangers_are_counted_rightly_when_the_sketch_is_full_of_others() -> None:
+    profile: Profile | None = None
+    for each in (call(n // 400, 300 + n % 400, n, 20) for n in range(2_400)):
+        profile = profile or Profile(each)
+        profile.add(each)
+    assert profile is not None
+    assert 0.85 < profile.day.new / profile.day.attempts < 1.15
 
 
 def test_every_detector_has_its_case_and_names_whom_it_takes_for_an_abuser() -> None:

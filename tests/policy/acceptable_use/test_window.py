@@ -18,7 +18,7 @@ def day_of(*spans: tuple[int, int], parties: int = 2) -> Day:
         duration = (end - start) * 60_000
         call = Call(f"c{next(_ids)}", start * 60_000, 1, 600, True, "+33145678901", True, 0,
                     duration, "caller", 200, NumberClass.NATIONAL, parties=parties)  # fmt: skip
-        day.add(call, is_new=False)
+        day.add(call, 0.0)
     return day
 
 

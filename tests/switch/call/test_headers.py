@@ -5,9 +5,12 @@ import pytest
 from switch.call.headers import (
     CROSSING_REQUEST,
     FROM_TRUNK,
+    IN_EMERGENCY,
     MAX_HISTORY,
+    MAX_IN_EMERGENCY,
     TOWARDS_TRUNK,
     crossing,
+    crossing_in_emergency,
 )
 from switch.sip.build import make_request
 
@@ -39,3 +42,14 @@ def test_a_forward_loop_is_cut() -> None:
     request = make_request("INVITE", "sip:x", fields)
     crossed = crossing(request, "INVITE", from_trunk=False, to_trunk=False)
     assert crossed == fields[:MAX_HISTORY]
+
+
+def test_a_call_for_help_takes_a_signature_along_and_nothing_else() -> None:
+    every = sorted({name for names in CROSSING_REQUEST.values() for name in names} | TOWARDS_TRUNK)
+    fields = [(name, "v") for name in every]
+    assert {name for name, _ in crossing_in_emergency(fields)} == IN_EMERGENCY == {"Identity"}
+
+
+def test_nor_does_it_take_one_that_is_too_large_for_a_signature() -> None:
+    assert crossing_in_emergency([("Identity", "x" * MAX_IN_EMERGENCY)])
+    assert not crossing_in_emergency([("Identity", "x" * (MAX_IN_EMERGENCY + 1))])

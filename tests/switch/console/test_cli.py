@@ -121,6 +121,15 @@ def test_run_returns_the_exit_code_of_the_switch(tmp_path: Path) -> None:
     assert fake.runs == [(Path("/c"), tmp_path)]
 
 
+@pytest.mark.parametrize("arguments", [("reg", "list"), ("cdr", "list"), ("run",)])
+def test_data_that_is_a_file(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    path = tmp_path / "file"
+    path.touch()
+    result = vigie(Fake({}), path, *arguments)
+    assert result.exit_code == 2
+    assert f"--data {path} is no directory" in result.stderr
+
+
 def test_a_live_question_without_a_switch(tmp_path: Path) -> None:
     result = vigie(Fake({}), tmp_path, "reg", "list")
     assert result.exit_code == 1
@@ -193,7 +202,7 @@ def test_check(tmp_path: Path, answer: dict[str, object], code: int) -> None:
     assert vigie(fake, tmp_path, "check").exit_code == code
     assert vigie(fake, tmp_path, "config", "check", "--json").exit_code == code
     if code:
-        assert "vigie.toml:7:sip.udp" in vigie(fake, tmp_path, "check").stdout
+        assert "vigie.toml:7: sip.udp: no such address" in vigie(fake, tmp_path, "check").stdout
 
 
 def test_check_asks_the_files_even_if_a_switch_runs(tmp_path: Path) -> None:

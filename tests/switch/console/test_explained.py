@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from switch.app import offline
+from switch.app.offline import offline
 from switch.console.explain import app
 from switch.console.house import House
 

@@ -29,6 +29,9 @@ def test_span(ms: int, text: str) -> None:
         ("crossed", [80, 90], "80, 90"),
         ("used_ms", 1500, "1.500 s"),
         ("at", 42, "42"),
+        ("claimed_at", 1_700_000_000_000, show.moment(1_700_000_000_000)),
+        ("by_direction", {"inbound": 0, "outbound": 61_500}, "inbound=0 ms  outbound=1 min 1.5 s"),
+        ("ms", -600_000, "-10 min"),
         ("cycle", {"n": 1, "state": "active"}, "n=1  state=active"),
     ],
 )

@@ -126,6 +126,16 @@ def test_nobody_listens(tmp_path: Path) -> None:
         ask(tmp_path / "no" / "such" / "directory" / "control.sock", "status", {})
 
 
+def test_others_are_told_whose_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def connect(_: object, name: str) -> None:  # root may open everything, so the kernel is played
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(socket.socket, "connect", connect)
+    with pytest.raises(CommandRefused, match="for the switch's own user") as refused:
+        ask(tmp_path / "control.sock", "status", {})
+    assert refused.value.slug == "not_allowed"
+
+
 def test_only_its_user_may_open_it(tmp_path: Path) -> None:
     path = tmp_path / "s"
 

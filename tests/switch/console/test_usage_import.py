@@ -54,6 +54,15 @@ def test_calls_count_once_however_often_they_come() -> None:
     assert house.performed == 2
 
 
+def test_a_longer_file_adds_only_the_calls_that_are_new() -> None:
+    house = House()
+    known, new = row(NOW - 3 * HOUR, NOW - 2 * HOUR), row(NOW - HOUR, NOW - HOUR + 700)
+    house.take(known)
+    assert house.take(known, new)["lines"][0]["added_ms"] == 700
+    assert house.take(new)["lines"][0]["added_ms"] == 0
+    assert house.used == HOUR + 700
+
+
 def test_what_cannot_be_right_is_put_aside_and_counts_nothing() -> None:
     house = House()
     found = house.take(

@@ -112,7 +112,8 @@ def test_nobody_writes_what_is_anothers(tmp_path: Path, user: str) -> None:
             (tmp_path / "acl").write_text(
                 (tmp_path / "acl").read_text() + "\nuser watcher\ntopic read #\n"
             )
-            await broker.refresh()
+            assert broker.pid is not None
+            os.kill(broker.pid, signal.SIGHUP)
             await asyncio.sleep(0.3)
             async with client(broker, "watcher") as watcher, client(broker, user) as writer:
                 await watcher.subscribe("#", qos=1)
@@ -146,6 +147,42 @@ def test_nobody_reads_what_is_anothers(tmp_path: Path, user: str, is_retained: b
                 await reader.subscribe(pattern, qos=1)
 
     assert asyncio.run(play()) == MAY_READ[user]
+
+
+STRAY_MAY_WRITE = topics_of(FIRST, Kind.STATUS, Kind.EVT, Kind.ACK)
+
+
+def test_hardware_out_of_service_is_only_seen_and_told_to_wipe(tmp_path: Path) -> None:
+    """Its credential is accepted, its rights change with the next `refresh`, also in a live session."""
+
+    async def play() -> tuple[set[str], set[str]]:
+        strays: list[str] = []
+        wanted = free_address(HostPort("127.0.0.1", 0))
+        broker = Broker(
+            tmp_path, wanted, None, SWITCH, everybody, lambda name, fields: None, lambda: strays
+        )
+        task = asyncio.create_task(broker.run())
+        try:
+            async with asyncio.timeout(LIMIT_S):
+                await broker.wait_ready()
+                async with client(broker, SWITCH) as switch, client(broker, FIRST) as stray:
+                    await switch.subscribe(f"{PREFIX}/#", qos=1)
+                    await stray.subscribe(f"{PREFIX}/#", qos=1)
+                    strays.append(FIRST)
+                    await broker.refresh()
+                    await asyncio.sleep(0.3)
+                    for topic in topics_of(FIRST, *DEVICE_WRITES):
+                        with contextlib.suppress(aiomqtt.MqttError):
+                            await stray.publish(topic, b"x", qos=1, timeout=2)
+                    heard = await drain(switch)
+                    for topic in (*topics_of(FIRST, *DEVICE_READS), BEACON):
+                        await switch.publish(topic, b"x", qos=1)
+                    return heard, await drain(stray)
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    assert asyncio.run(play()) == (STRAY_MAY_WRITE, topics_of(FIRST, Kind.CMD))
 
 
 @pytest.mark.parametrize("kind", [Kind.DESIRED, Kind.CMD, Kind.STATUS, Kind.REPORTED])

@@ -6,12 +6,14 @@ from pathlib import Path
 import pytest
 
 from firmware_agent.messages import reported as wire
+from firmware_agent.messages.claim import ClaimResult
 from firmware_agent.messages.desired import Beacon, Command, Op
 from firmware_agent.messages.topics import Kind
 from policy.engine import decide
 from policy.model import CallRequest, LineState
 from switch.facts.line import hashes_of
 from switch.facts.registered import Address, Registered, Source
+from switch.observe.alarms import Alarms
 from switch.provisioning.device import Event, Life, NotAllowedError
 from tests.switch.provisioning.house import FakeDevice, House, digest
 
@@ -123,16 +125,55 @@ def test_a_device_that_has_seen_more_than_we_remember_outranks_us(
     assert device.desired().rev == 41
 
 
+def not_regained(device: FakeDevice, seen: int) -> None:
+    device.report(
+        seen_rev=seen,
+        applied_rev=1,
+        state=wire.Applied.REJECTED,
+        err=wire.Problem("not_regained", "", "sip did not come back"),
+    )
+
+
 def test_a_document_that_lost_us_is_offered_anew_once(house: House, device: FakeDevice) -> None:
+    """The fault may have been ours: the next revision says the same. Not again and again, neither on
+    connections nor after a restart; what changes afterwards is offered as always."""
     move(house, "101")
-    for seen in (2, 3):
-        device.report(
-            seen_rev=seen,
-            applied_rev=1,
-            state=wire.Applied.REJECTED,
-            err=wire.Problem("not_regained", "", "sip did not come back"),
-        )
+    wanted = device.desired()
+    assert wanted.rev == 2
+    not_regained(device, 2)
+    assert replace(device.desired(), rev=2) == wanted
     assert device.desired().rev == 3
+    for boot in range(5):
+        device.boot = f"boot-{boot}"
+        not_regained(device, 3)
+        device.will(device.sid)
+        device.online()
+        not_regained(device, 3)
+    assert device.desired().rev == 3
+    device.house = house.reborn()
+    device.house.fleet.publish_all()
+    not_regained(device, 3)
+    assert device.desired().rev == 3
+    move(device.house, "101")
+    assert device.desired().rev == 4
+
+
+def test_the_operator_sees_that_a_device_went_back(house: House, device: FakeDevice) -> None:
+    alarms = Alarms()
+    move(house, "101")
+    not_regained(device, 2)
+    for name in ("device.rejected", "device.applied"):
+        for fields in house.events(name):
+            alarms.take(name, fields)
+    rejected = house.events("device.rejected")[-1]
+    assert house.story(NAME)[-1] == "rejected"
+    alarms.take("device.rejected", rejected)
+    (sentence,) = alarms.standing
+    assert NAME in sentence and "not_regained" in sentence
+    device.report()
+    assert house.story(NAME)[-1] == "applied"
+    alarms.take("device.applied", house.events("device.applied")[-1])
+    assert alarms.standing == ()
 
 
 def test_another_line_of_the_files_comes_with_a_secret_of_its_own(
@@ -390,11 +431,101 @@ def test_a_stolen_device_that_does_not_answer_is_cut_off(
     assert NAME not in house.fleet.users()
 
 
-def test_a_stolen_device_that_is_away_is_cut_off_at_once(house: House, device: FakeDevice) -> None:
+def test_a_stolen_device_that_is_away_may_only_be_seen(house: House, device: FakeDevice) -> None:
     device.will(device.sid)
     house.fleet.steal(house.twin(NAME), "person")
-    assert NAME not in house.fleet.users()
+    assert house.fleet.outcasts() == [NAME]
     assert house.count(Kind.CMD) == 0
+
+
+def reappear(device: FakeDevice) -> None:
+    device.will(device.sid)
+    device.online()
+
+
+@pytest.mark.parametrize("then", [None, Event.REPLACE, Event.DECOMMISSION])
+def test_a_stolen_device_that_shows_itself_is_told_wiped_and_shut_out(
+    house: House, device: FakeDevice, monkeypatch: pytest.MonkeyPatch, then: Event | None
+) -> None:
+    from switch.provisioning import fleet as module
+
+    now = module.boottime()
+    device.will(device.sid)
+    twin = house.twin(NAME)
+    house.fleet.steal(twin, "person")
+    if then is not None:
+        house.fleet.retire(twin, then, "person", "")
+    assert not house.events("device.stolen_seen")
+    reappear(device)
+    assert house.story(NAME)[-1] == "reappeared"
+    (seen,) = house.events("device.stolen_seen")
+    assert (seen["device"], seen["way"], seen["line"]) == (NAME, "MQTT", "101")
+    (notice,) = house.events("notice.due")
+    assert (notice["kind"], notice["audience"], notice["clause"]) == (
+        "stolen_seen",
+        "operator",
+        "2(b)",
+    )
+    assert device.opened(Command, house.last(Kind.CMD, NAME)).op is Op.WIPE
+    reappear(device)  # the same minute: it is known
+    assert len(house.events("device.stolen_seen")) == 1
+    monkeypatch.setattr(module, "boottime", lambda: now + 12)
+    house.fleet.tick()
+    assert NAME not in house.fleet.users()
+    assert not twin.online and house.last(Kind.STATUS, NAME) == b""
+    monkeypatch.setattr(module, "boottime", lambda: now + 12 + 3500)
+    house.fleet.tick()
+    assert NAME not in house.fleet.users()
+    monkeypatch.setattr(module, "boottime", lambda: now + 12 + 3601)
+    house.fleet.tick()
+    assert house.fleet.outcasts() == [NAME]
+    reappear(device)
+    assert len(house.events("device.stolen_seen")) == 2
+
+
+def test_a_wiped_device_is_shut_out_for_good_and_its_claim_is_an_alarm(
+    house: House, device: FakeDevice
+) -> None:
+    assert device.armed is not None
+    assert device.armed.cid not in house.fleet.users()
+    house.fleet.steal(house.twin(NAME), "person")
+    device.event(wire.Event.WIPED)
+    assert NAME not in house.reborn().fleet.users()
+    assert device.armed.cid in house.fleet.users()
+    assert device.claim().result is ClaimResult.REFUSED
+    assert [each["way"] for each in house.events("device.stolen_seen")] == ["claim"]
+    before = len(house.story(NAME))
+    assert device.claim().result is ClaimResult.REFUSED
+    assert len(house.story(NAME)) == before  # once an hour
+    device.arm()  # a person has it back
+    assert not house.twin(NAME).device.was_stolen
+    assert device.claim().result is ClaimResult.ACCEPTED
+
+
+@pytest.mark.parametrize("event", [Event.REPLACE, Event.DECOMMISSION])
+def test_retired_hardware_that_shows_itself_is_wiped_without_an_alarm(
+    house: House, device: FakeDevice, event: Event
+) -> None:
+    device.will(device.sid)
+    house.fleet.retire(house.twin(NAME), event, "person", "")
+    reappear(device)
+    assert device.opened(Command, house.last(Kind.CMD, NAME)).op is Op.WIPE
+    assert house.story(NAME)[-1] == "reappeared"
+    assert house.events("device.retired_seen") and not house.events("device.stolen_seen")
+    assert not house.events("notice.due")
+
+
+def test_the_secret_that_was_stolen_is_known_after_the_replacement(
+    house: House, device: FakeDevice
+) -> None:
+    stolen = hashes_of("101", house.found.settings.sip.realm, device.secret())
+    house.fleet.steal(house.twin(NAME), "person")
+    house.fleet.retire(house.twin(NAME), Event.REPLACE, "person", "")
+    lost = house.reborn().exchange.authenticator.lost
+    assert {name: lost("101", name) for name in stolen} == dict(stolen)
+    assert lost("102", "MD5") is None
+    house.service.on_events([("line.stolen_seen", {"line": "101"})])
+    assert house.story(NAME)[-1] == "reappeared"
 
 
 def test_what_a_stolen_device_says_is_not_believed(house: House, device: FakeDevice) -> None:

@@ -3,7 +3,9 @@
 import functools
 import http.server
 import os
+import random
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -16,7 +18,9 @@ from tuf.api.exceptions import ExpiredMetadataError, RepositoryError, UnsignedMe
 from tuf.ngclient import Updater
 
 from firmware_agent.messages.codec import MessageError
+from switch.provisioning import delta
 from switch.provisioning.repository import Repository, RepositoryFault
+from switch.provisioning.work import Work
 
 MODEL, OTHER = "ooma-office", "grandstream"
 NOW = datetime.now(UTC)
@@ -205,3 +209,73 @@ def test_what_no_device_could_read_is_refused_before_anything_is_kept(
         repository.add(path, model, version, 1)
     assert repository.staged() == {}
     assert not repository.images.exists()
+
+
+def test_work_is_counted_in_bytes_deltas_and_models(tmp_path: Path) -> None:
+    seen: dict[str, set[tuple[int, int]]] = {}
+
+    class Watched(Work):
+        def __setattr__(self, name: str, value: object) -> None:
+            super().__setattr__(name, value)
+            if name == "done" and self.what:
+                seen.setdefault(self.what, set()).add((self.done, self.total))
+
+    repository = Repository(tmp_path / "firmware")
+    for version in ("1.0.0", "1.1.0"):
+        image = tmp_path / version
+        image.write_bytes(bytes(3 << 20) + version.encode())
+        repository.work = Watched()
+        repository.add(image, "m", version, 1)
+        repository.sign(tmp_path / "keys", datetime.now(UTC), 24)
+        assert repository.work.what == ""
+    size = (3 << 20) + 5
+    assert {(1 << 20, size), (2 << 20, size), (size, size)} <= seen["bytes hashed"]
+    assert (1, 1) in seen["deltas made"]
+    assert (1, 1) in seen["models signed"]
+
+
+def test_deltas_are_made_elsewhere_and_from_the_newest_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the switch's own process every call would wait for one; and a device reads 16 at most."""
+    asked: list[str] = []
+
+    def make(old: Path, new: Path, patch: Path) -> bool:
+        asked.append(old.name)
+        patch.write_bytes(b"delta of " + old.name.encode())
+        return True
+
+    repository = Repository(tmp_path / "firmware")
+    monkeypatch.setattr(delta, "make", make)
+    for number in range(12):
+        image = tmp_path / "image"
+        image.write_bytes(bytes(1000) + str(number).encode())
+        asked.clear()
+        added = repository.add(image, "m", f"1.{number}.0", 1)
+        repository.sign(tmp_path / "keys", datetime.now(UTC), 24)
+    newest = [repository.known["m", f"1.{number}.0"].sha256 for number in range(3, 11)]
+    assert asked == newest
+    assert set(added.deltas) == set(newest)
+    assert [path.name for path in repository.images.iterdir() if not path.name.isalnum()] == []
+
+
+def test_a_delta_that_can_not_be_made_costs_only_the_delta(tmp_path: Path) -> None:
+    assert not delta.make(tmp_path / "none", tmp_path / "none", tmp_path / "delta")
+
+
+def test_the_interpreter_is_free_while_a_delta_is_made(tmp_path: Path) -> None:
+    """The longest that another thread waits for its turn, as the loop of calls would."""
+    old, new = tmp_path / "old", tmp_path / "new"
+    old.write_bytes(random.Random(1).randbytes(2 << 20))
+    new.write_bytes(random.Random(2).randbytes(2 << 20))
+    pauses = [0.0]
+    making = threading.Thread(target=delta.make, args=(old, new, tmp_path / "delta"))
+    making.start()
+    last = time.monotonic()
+    while making.is_alive():
+        time.sleep(0.005)
+        now = time.monotonic()
+        pauses.append(now - last)
+        last = now
+    assert (tmp_path / "delta").stat().st_size > 0
+    assert max(pauses) < 0.5

@@ -1,6 +1,7 @@
 """The service around the fleet: a broker that isn't there, claims that wait for it, calls that end."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,7 +11,8 @@ from firmware_agent.messages.claim import ClaimResult
 from firmware_agent.messages.topics import Kind, Topic
 from switch.provisioning import service as module
 from switch.provisioning.broker import Broker, program
-from switch.provisioning.device import Life
+from switch.provisioning.device import Event, Life
+from switch.provisioning.settings import DeviceSettings
 from tests.switch.provisioning.house import FakeDevice, House
 
 NAME = "dev-00000001"
@@ -46,6 +48,27 @@ def test_without_devices_no_broker_is_run(tmp_path: Path) -> None:
     assert house.notes == []
 
 
+def test_the_first_device_of_a_reload_opens_the_broker(tmp_path: Path) -> None:
+    assert program(), "mosquitto is missing: apt-get install mosquitto"
+    house = House(tmp_path)
+    assert house.service.open_broker() is None
+    device = DeviceSettings(id=NAME, serial="S", model="m")
+    house.service.use(replace(house.service.plan, devices=(device,)))
+    broker = house.service.broker
+    assert broker is not None
+    assert house.service.admission.place.broker == f"mqtt://{broker.address}"
+    house.service.use(house.service.plan)
+    assert house.service.broker is broker
+
+
+def test_devices_of_another_node_are_not_taken_back(house: House) -> None:
+    FakeDevice(house, NAME).join()
+    other = House(house.data)
+    other.service.plan = replace(other.service.plan, elsewhere="a")
+    other.service.restore(house.records())
+    assert other.service.devices.by_id == {}
+
+
 def test_a_claim_is_answered_when_the_broker_knows_the_member(house: House) -> None:
     """The answer comes after the password file was written and Mosquitto was told to read it."""
     assert program(), "mosquitto is missing: apt-get install mosquitto"
@@ -78,7 +101,13 @@ def test_a_claim_is_answered_when_the_broker_knows_the_member(house: House) -> N
     assert device.answer().result is ClaimResult.ACCEPTED
 
 
-def test_theft_ends_calls_but_never_an_emergency_call(house: House) -> None:
+@pytest.mark.parametrize(
+    ("event", "slug"),
+    [(Event.STEAL, "stolen"), (Event.REPLACE, "retired"), (Event.DECOMMISSION, "retired")],
+)
+def test_who_is_out_has_no_calls_but_for_emergency_calls(
+    house: House, event: Event, slug: str
+) -> None:
     FakeDevice(house, NAME).join()
     ended: list[str] = []
 
@@ -100,8 +129,11 @@ def test_theft_ends_calls_but_never_an_emergency_call(house: House) -> None:
             "others": call("others", "102", "103"),
         }
     )
-    house.fleet.steal(house.twin(NAME), "person")
-    assert ended == ["out stolen", "in stolen"]
+    if event is Event.STEAL:
+        house.fleet.steal(house.twin(NAME), "person")
+    else:
+        house.fleet.retire(house.twin(NAME), event, "person", "")
+    assert ended == [f"out {slug}", f"in {slug}"]
 
 
 def test_a_restart_in_the_middle_of_a_claim_loses_nothing(house: House) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from firmware_agent.messages.reported import UpdateState
+from switch.console.devices import row
 from switch.provisioning.rollout import Event as Move
 from switch.provisioning.rollout import Limits, Rollout
 from tests.switch.provisioning.house import MODEL, FakeDevice, House
@@ -57,7 +58,7 @@ def test_an_update_from_offer_to_confirmed(
     device.report()
     reach = house.service.rollouts.reaches["r-1.1.0"]
     assert reach.tally().confirmed == 1
-    shown = house.fleet.as_json(house.twin(NAME))
+    shown = row(house.fleet, house.twin(NAME))
     assert (shown["version"], shown["target"]) == ("1.1.0", "1.1.0")
     assert shown["rollout_state"] == "CONFIRMED"
     assert [each["state"] for each in shown["history"]] == [

@@ -202,7 +202,7 @@ VALUES = st.text(st.characters(codec="utf-8", exclude_characters="\r\n"), max_si
     path=VALUES,
     supported=st.sampled_from(["outbound", "path", ""]),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_no_register_breaks_the_registrar(
     contact: str, expires: str | None, path: str, supported: str
 ) -> None:

@@ -163,7 +163,15 @@ def test_what_is_rejected(old: bytes, new: bytes, status: int, reason: str) -> N
     assert reason in error.reason
 
 
-@pytest.mark.parametrize("name", [b"Via", b"From", b"To", b"Call-ID", b"CSeq"])
+def test_without_to_the_answer_names_the_request_uri() -> None:
+    lines = [line for line in INVITE.split(b"\r\n") if not line.startswith(b"To:")]
+    error = fault(b"\r\n".join(lines))
+    assert error.reason == "no To"
+    assert error.request is not None
+    assert error.request.get("To") == "<sip:102@pbx.example.net>"
+
+
+@pytest.mark.parametrize("name", [b"Via", b"From", b"Call-ID", b"CSeq"])
 def test_without_a_mandatory_header_nothing_can_be_answered(name: bytes) -> None:
     lines = [line for line in INVITE.split(b"\r\n") if not line.startswith(name + b":")]
     error = fault(b"\r\n".join(lines))
@@ -281,6 +289,7 @@ class TestStreams:
         items = StreamParser().feed(changed(b"CSeq: 31", b"CSeq: x") + OK)
         assert isinstance(items[0], ParseError)
         assert items[0].request is not None
+        assert not items[0].ends_stream
         assert isinstance(items[1], Response)
 
     @pytest.mark.parametrize(
@@ -298,6 +307,7 @@ class TestStreams:
         with pytest.raises(ParseError) as caught:
             StreamParser().feed(OK + changed(old, new))
         assert caught.value.reason == reason
+        assert caught.value.ends_stream
         assert [type(item) for item in caught.value.preceding] == [Response]
 
     def test_a_head_without_end_closes_the_stream(self) -> None:

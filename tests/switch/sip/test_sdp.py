@@ -80,29 +80,35 @@ def test_a_direction_that_is_none() -> None:
 
 
 def test_preferring_a_codec() -> None:
-    changed = sdp.reorder_codecs(OFFER, ["PCMA"])
+    changed = sdp.choose_codecs(OFFER, first="PCMA")
     assert changed == OFFER.replace(b"0 8 13 101", b"8 0 13 101")
-    assert sdp.reorder_codecs(changed, ["pcma"]) is changed
-    assert sdp.reorder_codecs(OFFER, ["G722"]) is OFFER
+    assert sdp.choose_codecs(changed, first="PCMA") is changed
+    assert sdp.choose_codecs(OFFER, first="G722") is OFFER
+
+
+def test_preferring_one_codec_and_removing_another() -> None:
+    changed = sdp.choose_codecs(OFFER, first="PCMA", without="CN")
+    assert changed == sdp.choose_codecs(sdp.choose_codecs(OFFER, without="CN"), first="PCMA")
+    assert b" 8 0 101\r\n" in changed
 
 
 def test_removing_a_codec() -> None:
-    changed = sdp.remove_codec(OFFER, "CN")
+    changed = sdp.choose_codecs(OFFER, without="CN")
     assert changed == OFFER.replace(b"0 8 13 101", b"0 8 101").replace(
         b"a=rtpmap:13 CN/8000\r\n", b""
     )
-    assert sdp.remove_codec(changed, "cn") is changed
+    assert sdp.choose_codecs(changed, without="CN") is changed
 
 
 def test_the_last_speech_codec_stays() -> None:
     body = OFFER.replace(b"0 8 13 101", b"0 13 101")
-    assert sdp.remove_codec(body, "PCMU") is body
-    assert sdp.remove_codec(body, "CN") != body
+    assert sdp.choose_codecs(body, without="PCMU") is body
+    assert sdp.choose_codecs(body, without="CN") != body
 
 
 def test_formats_that_are_not_rtps_are_left_alone() -> None:
     body = b"v=0\r\nm=audio 9 RTP/AVP 8 * 0\r\n"
-    assert sdp.remove_codec(body, "PCMU") is body
+    assert sdp.choose_codecs(body, without="PCMU") is body
 
 
 def test_the_version_rises() -> None:
@@ -112,7 +118,9 @@ def test_the_version_rises() -> None:
 
 def test_line_feeds_alone_stay_so() -> None:
     body = OFFER.replace(b"\r\n", b"\n")
-    assert sdp.remove_codec(body, "CN") == sdp.remove_codec(OFFER, "CN").replace(b"\r\n", b"\n")
+    assert sdp.choose_codecs(body, without="CN") == sdp.choose_codecs(OFFER, without="CN").replace(
+        b"\r\n", b"\n"
+    )
 
 
 @given(st.lists(st.sampled_from(OFFER.split(b"\r\n")), max_size=14), st.binary(max_size=8))
@@ -122,8 +130,8 @@ def test_no_body_breaks_the_reader(lines: list[bytes], noise: bytes) -> None:
     sdp.codecs(body)
     sdp.direction(body)
     for changed in (
-        sdp.reorder_codecs(body, ["PCMA"]),
-        sdp.remove_codec(body, "CN"),
+        sdp.choose_codecs(body, first="PCMA"),
+        sdp.choose_codecs(body, without="CN"),
         sdp.set_direction(body, "inactive"),
         sdp.bump_version(body),
     ):

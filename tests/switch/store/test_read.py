@@ -1,6 +1,8 @@
 """Queries: filters, order, limits, and what is said when there is nothing to read."""
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -122,7 +124,7 @@ def test_a_missing_database_is_an_error_and_stays_missing(tmp_path: Path) -> Non
     async def run() -> None:
         path = tmp_path / "none.db"
         reader = Reader(sqlite_url(path))
-        with pytest.raises(StoreUnavailableError):
+        with pytest.raises(StoreUnavailableError, match=str(path)):
             await reader.cdrs()
         await reader.close()
         assert not path.exists()
@@ -163,3 +165,13 @@ def test_calls_of_the_last_weeks_page_by_page(
             assert await found(5_000, 100) == []
 
     asyncio.run(run())
+
+
+def test_a_broken_database_is_one_error_in_one_line(tmp_path: Path) -> None:
+    """Also in a process that ends with it, where a thread of the driver had much to say."""
+    path = tmp_path / "vigie.sqlite"
+    path.write_bytes(b"this is no database" * 100)
+    command = [sys.executable, "-m", "switch", "cdr", "list", "--data", str(tmp_path)]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert result.returncode == 1
+    assert result.stderr == f"store_unavailable: {path}: file is not a database\n"

@@ -44,6 +44,24 @@ def test_a_fax_is_one_by_what_both_sides_agreed_on() -> None:
     assert not read().is_fax
 
 
+@pytest.mark.parametrize(
+    ("media", "spoken", "heard", "two_way"),
+    [
+        (None, None, None, None),
+        ((54_000, 3_000), 0.9, 0.05, 0.05),
+        ((90_000, 60_000), 1.0, 1.0, 1.0),
+    ],
+)
+def test_what_the_phone_said_of_its_media(
+    media: tuple[int, int] | None, spoken: float, heard: float, two_way: float
+) -> None:
+    around = Circumstances("Europe/Paris", media=media)
+    call = outline(record(), around, lambda number: NumberClass.NATIONAL)
+    assert (call.spoken, call.heard, call.two_way) == (spoken, heard, two_way)
+    missed = outline(record(answer=None), around, lambda number: NumberClass.NATIONAL)
+    assert missed.two_way is None
+
+
 def test_a_caller_who_gave_up() -> None:
     call = read(answer=None, sip_status=487)
     assert call.is_cancelled
@@ -52,13 +70,22 @@ def test_a_caller_who_gave_up() -> None:
 
 
 def test_a_call_that_came_in_has_the_caller_as_its_peer_and_presents_nothing() -> None:
-    call = read(direction="inbound", src="+33612345678", forwarded_by="101")
+    call = read(direction="inbound", src="+33612345678")
     assert (call.peer, call.outbound, call.caller_id, call.forwarded) == (
         "+33612345678",
         False,
         "",
-        True,
+        False,
     )
+
+
+def test_a_forwarded_call_came_in_and_went_on() -> None:
+    """Its record is of the leg that the line had opened: outbound, to where it went."""
+    around = Circumstances("Europe/Paris")
+    forwarded = record(src="+33612345678", dst="+5371234567", forwarded_by="101")
+    call = outline(forwarded, around, lambda number: {"+5": NumberClass.INTERNATIONAL}[number[:2]])
+    assert (call.outbound, call.forwarded, call.peer) == (False, True, "+33612345678")
+    assert (call.onward, call.is_high_risk) == ("+5371234567", True)
 
 
 @pytest.mark.parametrize(

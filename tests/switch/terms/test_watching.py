@@ -69,7 +69,7 @@ class House:
     @property
     def alerts(self) -> list[tuple[str, str]]:
         return [
-            (each["detector"], each["level"])
+            (each["detector"], each["reached"])
             for name, each in self.exchange.outbox.events
             if name == "use.alert"
         ]
@@ -146,6 +146,41 @@ def test_a_phone_is_no_news_because_the_switch_was_restarted() -> None:
     )
     house.call(21, dst="+442079460000", **times)
     assert "D18" not in house.watching.watch.levels("101")
+
+
+def test_a_phone_that_sends_and_hears_nothing_for_long_is_no_conversation() -> None:
+    house = House(shadow=True)
+    legs = [{"sip_call_id": "a@phone"}, {"sip_call_id": "b@switch"}]
+    times = {"start": START, "answer": START, "end": START + 3_000_000, "legs": legs}
+    said = {"line": "101", "sip_call_id": "a@phone", "sent_ms": 2_900_000, "received_ms": 1_000}
+    for n, (name, fields) in enumerate([
+        ("call.end", said),
+        ("call.media", {**said, "line": "102"}),  # another line's word on a call between them
+        ("call.media", {**said, "sip_call_id": "c@phone"}),  # of another call
+    ]):  # fmt: skip
+        house.watching.on_events([(name, fields)])
+        house.call(n, **times)
+    assert house.alerts == [], "nothing is known of these calls, and unknown is not silent"
+    for n in range(3, 5):
+        house.watching.on_events([("call.media", said)])
+        house.call(n, **times)
+    assert house.alerts == [("D10", "soft")]
+    house.call(6, **times)
+    assert house.watching.watch._lines["101"].profile.day.silent == 2, "it was said of those calls"
+
+
+def test_with_all_detectors_off_nothing_is_kept() -> None:
+    house = House(shadow=True)
+    house.watching = Watching(
+        house.exchange, house.ladders, Settings(detectors=()), lambda *change: None
+    )
+    house.call(1)
+
+    async def remembered() -> AsyncIterator[dict[str, Any]]:
+        yield house.record(2)
+
+    assert asyncio.run(house.watching.recall(remembered())) == 0
+    assert len(house.watching.watch) == 0
 
 
 @pytest.mark.parametrize("line", [None, "999"])

@@ -86,6 +86,7 @@ def test_a_flow_without_connection_opens_one_and_the_next_uses_it(streams) -> No
             transport.send(flow, options(3))
             back = await far.until("message", 3)
             assert len(transport) == 1
+            assert not transport.is_connecting(flow)
             assert back.remote[0] == "127.0.0.9"  # our own address is the source
             far.transport.send(back, options(4))
             here = await near.until("message")
@@ -192,8 +193,11 @@ def test_a_peer_that_never_answers_is_given_up(streams, monkeypatch) -> None:
 
             monkeypatch.setattr(asyncio.get_running_loop(), "create_connection", never)
             flow = Flow("TCP", ("127.0.0.1", 5060), ("192.0.2.1", 5060))
+            assert not transport.is_connecting(flow)
             transport.send(flow, options())
+            assert transport.is_connecting(flow)
             assert await notes.until("transport error") == flow
+            assert not transport.is_connecting(flow)
 
     run(test)
 
@@ -326,5 +330,23 @@ def test_a_taken_port_is_named_and_the_others_are_closed() -> None:
             with pytest.raises(OSError, match=f"TCP {host}:{port}: "):
                 transport.open(asyncio.get_running_loop())
             assert all(listener._socket is None for listener in transport._listeners)
+
+    run(test)
+
+
+def test_the_kernel_looks_after_peers_that_say_nothing(streams) -> None:
+    """On connections of both sides: a phone without power closes none."""
+
+    async def test() -> None:
+        limits = {"probe_after_s": 7, "unheard_s": 3}
+        async with streams(**limits) as (near, far), streams(address="", **limits) as (there, _):
+            there.send(Flow("TCP", ("127.0.0.1", 5060), far.bound), options())
+            await far.until("message")
+            for transport in (near, there):
+                (connection,) = transport._by_number.values()
+                asked = connection._transport.get_extra_info("socket").getsockopt
+                assert asked(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+                assert asked(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 7
+                assert asked(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 3000
 
     run(test)

@@ -41,10 +41,10 @@ class Sink:
                 await self.wake.wait()
 
 
-def run(test, *addresses):
+def run(test, *addresses, public=""):
     async def main() -> None:
         sink = Sink()
-        transport = UdpTransport(addresses or [("127.0.0.1", 0)], sink)
+        transport = UdpTransport(addresses or [("127.0.0.1", 0)], sink, public)
         transport.open(asyncio.get_running_loop())
         try:
             await test(transport, sink)
@@ -59,6 +59,23 @@ def peer(address: str = "127.0.0.1") -> socket.socket:
     sock.bind((address, 0))
     sock.settimeout(3)
     return sock
+
+
+def test_on_a_wildcard_peers_are_told_the_public_address() -> None:
+    """What is written into Via and Contact: nobody could send an ACK to 0.0.0.0."""
+
+    async def test(transport: UdpTransport, sink: Sink) -> None:
+        [(host, port)] = transport.local_addresses
+        assert host == "0.0.0.0"
+        with peer() as phone:
+            phone.sendto(b"OPTIONS", ("127.0.0.1", port))
+            await sink.until(1)
+            _, flow, _ = sink.received[0]
+            assert flow.local == ("198.51.100.7", port)
+            transport.send(flow, b"200")
+            assert phone.recvfrom(100)[0] == b"200"
+
+    run(test, ("0.0.0.0", 0), public="198.51.100.7")
 
 
 def test_a_datagram_arrives_with_its_flow_and_can_be_answered_on_it() -> None:

@@ -349,3 +349,17 @@ def test_a_refused_path_is_known_within_17_seconds() -> None:
     bench.jump(2)
     bench.layer.transport_failed(A, bench.now)
     assert bench.trunk.reason == "unreachable" and not bench.trunk.is_up
+
+
+def test_a_trunk_whose_registration_fails_comes_last_for_emergencies_too(bench: Bench) -> None:
+    """Its next hop answers, but it doesn't know us."""
+    other = Bench()
+    second = replace(CARRIER, id="u", flow=B)
+    other.trunk.carrier = second
+    other.trunk.hops[0].carrier = second
+    trunks = Trunks([bench.trunk, other.trunk])
+    assert [c.id for c in trunks.for_emergency(["t", "u"])] == ["t", "u"]
+    bench.trunk.start(bench.now)
+    for _ in range(2):
+        bench.answer(bench.one("REGISTER"), 401, CHALLENGE)
+    assert [c.id for c in trunks.for_emergency(["t", "u"])] == ["u", "t"]

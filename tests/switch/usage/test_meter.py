@@ -338,7 +338,7 @@ def test_far_crossings_do_not_strew_the_wheel() -> None:
     assert len(node.wheel._buckets) < 20
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(
         st.tuples(
