@@ -377,7 +377,7 @@ def _complaints(
     yield from facts_consistency.complaints(
         settings, plan.emergency.french_countries, refuse_extension
     )
-    yield from doubles("tariff", "class", (tariff.number_class for tariff in settings.tariffs))
+    yield from doubles("tariff", "class", (tariff.name for tariff in settings.tariffs))
     yield from doubles("route", "name", (route.name for route in settings.routes))
     yield from facts_consistency.missing_hashes(settings.lines, settings.sip.digest_algorithms)
     yield from trunk_consistency.complaints(settings.trunks)

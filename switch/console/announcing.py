@@ -42,7 +42,10 @@ class Announcing:
             raise CommandRefused("bad_args", "--effective: the day from which the change holds")
         accounts = self._accounts(args)
         for account in accounts:  # nobody is told of what somebody couldn't be told in time
-            noticed = told or day_of(self._acts.now_ms(), account.time_zone)
+            today = day_of(self._acts.now_ms(), account.time_zone)
+            noticed = told or today
+            if noticed > today:
+                raise CommandRefused("bad_args", f"--noticed {noticed}: that day has yet to come")
             try:
                 hold(noticed, effective, is_harmful=is_harmful)
             except TooSoonError as error:

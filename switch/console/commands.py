@@ -23,7 +23,8 @@ call.hangup       {call_id} -> {call_id, state}; an emergency call is refused (s
 cdr.list          {line?, since?, until?, limit?} -> [cdr], the fields of `Cdr`; since and until bound
                   `end`; the newest 1,000 unless limit says otherwise (0 = all)
 line.list         {} -> [{line, number, account, state, location, registered, used_ms, threshold_ms}]
-line.show         {line} -> {line, number, account, state, ground, plan, site, location, permissions,
+line.show         {line} -> {line, number, account, state, ground, plan, contract {ends?, warned_at?,
+                  cure_by?, channels?, blocked?}, site, location, permissions,
                   contacts [str], whereabouts {place, abroad, moved_in_fr, declared, device_report,
                   networks}, usage {as usage.show}, origins {key: "file:line" or "store"}}
 account.list      {} -> [{account, name, email, lines, billing_starts, terms}]

@@ -9,28 +9,30 @@ emergency call never does.
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Any, Final, Protocol
 
-from policy.account_state import NEVER_FORBIDDEN
 from policy.model import LineState
-from policy.on_file import CLAUSES, DAY_MS, Note
+from policy.on_file import DAY_MS, Note
 from policy.transitions import (
     TABLE,
     Actor,
+    Need,
     NotAllowedError,
     OnFile,
+    Transition,
     Wait,
     allow,
 )
 from switch.call.exchange import Exchange
 from switch.console.arrears import Arrears
 from switch.console.commands import Args, CommandRefused, UseCase
-from switch.console.contract_acts import Acts
+from switch.console.contract_acts import Acts, word_of
 from switch.console.porting import rio_of
+from switch.console.restrictions import Restrictions
 from switch.facts.line import Line
 from switch.store.read import StoreUnavailableError
-from switch.terms.contracts import BY_ITSELF, Word
+from switch.terms.contracts import BY_ITSELF
 from switch.terms.days import day_of, effective_on, midnight_ms
 
 DEFAULT_WAY: Final = (
@@ -97,12 +99,11 @@ class Contract:
             "line.warn": self.warn,
             "line.settle": self.settle,
             "line.withdraw": self.withdraw,
-            "line.limit": self.limit,
-            "line.block": self.block,
             "line.stolen": self.stolen,
             "line.history": self.history,
             "line.rio": self.rio,
             **self._arrears.table(),
+            **Restrictions(self._exchange, self._acts).table(),
         }
 
     # -- commands ------------------------------------------------------------------------------
@@ -122,7 +123,7 @@ class Contract:
 
     def resume(self, args: Args) -> object:
         """Back to active: reinstated. With new hardware after a theft, back to what it was before."""
-        stolen = self._line(args).state is LineState.STOLEN
+        stolen = self._acts.line(args).state is LineState.STOLEN
         return self._change(args, "replaced" if stolen else "reinstated")
 
     def stolen(self, args: Args) -> object:
@@ -159,7 +160,7 @@ class Contract:
 
     def warn(self, args: Args) -> object:
         """Warn of arrears, or notice a breach with the day by which it must be cured; on file from now."""
-        line, about = self._line(args), str(args["about"])
+        line, about = self._acts.line(args), str(args["about"])
         if about not in _WARNINGS:
             raise CommandRefused("bad_args", f"--about {about}: {' or '.join(_WARNINGS)}")
         if line.state is LineState.TERMINATED:
@@ -170,7 +171,7 @@ class Contract:
         if name is Note.BREACH_NOTICED:
             until = self._instant(line, args, "cure_by") or self._in_days(line)
             fields["cure_by"] = self._day_of(line, until).isoformat()
-        word = _word(args)
+        word = word_of(args)
         if name is Note.WARNED and args.get("amount") is not None:
             account = self._acts.account(line.account)
             kind, fields = f"{kind}_sum", {**self._arrears.grown(account, args)}
@@ -182,54 +183,21 @@ class Contract:
 
     def settle(self, args: Args) -> object:
         """What the customer was warned of is paid or cured: a later warning is needed from now on."""
-        line = self._line(args)
-        self._acts.file(line, Note.SETTLED, self._acts.now_ms(), _word(args))
+        line = self._acts.line(args)
+        self._acts.file(line, Note.SETTLED, self._acts.now_ms(), word_of(args))
         return self._acts.done(line.id)
 
     def withdraw(self, args: Args) -> object:
         """Take a termination back before its day."""
-        line = self._line(args)
+        line = self._acts.line(args)
         leaving = self._contracts.file(line.id).leaving
         if leaving is None:
             raise CommandRefused(
                 "not_allowed", f"no termination of line {line.id} waits for its day"
             )
         at = self._acts.now_ms()
-        self._acts.file(line, Note.WITHDRAWN, at, _word(args), notice="termination_withdrawn")
+        self._acts.file(line, Note.WITHDRAWN, at, word_of(args), notice="termination_withdrawn")
         self._acts.owe("termination_withdrawn", line, at, TABLE[leaving.way].clause)
-        return self._acts.done(line.id)
-
-    def limit(self, args: Args) -> object:
-        """Let fewer calls at once, before anything harder (2(k)(f)); None gives the file's limit back."""
-        line, channels = self._line(args), args.get("channels")
-        if channels is None:
-            self._acts.file(line, Note.LIFTED, self._acts.now_ms(), _word(args))
-            return self._acts.done(line.id)
-        if not isinstance(channels, int) or not 1 <= channels <= line.filed_channels:
-            raise CommandRefused("bad_args", f"--channels: from 1 to {line.filed_channels}")
-        at, kind = self._acts.now_ms(), "limited"
-        self._acts.file(line, Note.LIMITED, at, _word(args), way=str(channels), notice=kind)
-        self._acts.owe(kind, line, at, CLAUSES[Note.LIMITED], channels=channels)
-        return self._acts.done(line.id)
-
-    def block(self, args: Args) -> object:
-        """Keep a line from calling one number (2(d)), or let it again."""
-        line, plan = self._line(args), self._exchange.rules.plan
-        dialled = str(args["number"])
-        if self._exchange.rules.emergency.classify(dialled) is not None:
-            raise CommandRefused("not_allowed", "an emergency number can't be blocked")
-        found = plan.classify_canonical(plan.canonical(dialled))
-        if found.number_class in NEVER_FORBIDDEN:
-            raise CommandRefused(
-                "not_allowed", f"{dialled} is {found.number_class}: it can't be blocked"
-            )
-        number = found.number
-        at = self._acts.now_ms()
-        if args.get("lift") is True:
-            self._acts.file(line, Note.UNBLOCKED, at, _word(args), way=number)
-            return self._acts.done(line.id)
-        self._acts.file(line, Note.BLOCKED, at, _word(args), way=number, notice="number_blocked")
-        self._acts.owe("number_blocked", line, at, CLAUSES[Note.BLOCKED], blocked=number)
         return self._acts.done(line.id)
 
     async def history(self, args: Args) -> object:
@@ -241,7 +209,7 @@ class Contract:
 
     def rio(self, args: Args) -> object:
         """What the holder of a number gives to another operator to take it along; or a check of one."""
-        line = self._line(args)
+        line = self._acts.line(args)
         file = self._contracts.file(line.id)
         given = args.get("check")
         ended = None if file.ended_at is None else self._day_of(line, file.ended_at)
@@ -285,15 +253,9 @@ class Contract:
 
     # -- inside --------------------------------------------------------------------------------
 
-    def _line(self, args: Args) -> Line:
-        line = self._exchange.facts.lines.get(str(args["line"]))
-        if line is None:
-            raise CommandRefused("unknown_line", f"there is no line {args['line']}")
-        return line
-
     def _change(self, args: Args, name: str) -> object:
         """Change a line by a row of the table, now or on its day, if what is on file allows it."""
-        line, at, word = self._line(args), self._acts.now_ms(), _word(args)
+        line, at, word = self._acts.line(args), self._acts.now_ms(), word_of(args)
         row = TABLE.get(name)
         if row is not None and row.to is line.state:
             raise CommandRefused("unchanged", f"line {line.id} is {line.state.value} already")
@@ -302,6 +264,7 @@ class Contract:
             row = allow(name, line.state, word.actor, at, on_file)
         except NotAllowedError as error:
             raise CommandRefused("not_allowed", str(error)) from None
+        self._has_had_time(line, row, on_file)
         on_paper = replace(word, because="sent on paper")
         for note, sent, until in papers:
             self._acts.file(line, note, sent, on_paper, until=until)
@@ -321,6 +284,19 @@ class Contract:
         done = self._acts.put(line, name, row, word)
         # A device's secret is its own; a password in the files is as old as it was (2(b)).
         return done if line.life.ha1 else {**done, "warnings": [_KNOWN_TO_THE_THIEF]}
+
+    def _has_had_time(self, line: Line, row: Transition, on_file: OnFile) -> None:
+        """Who was warned of arrears has the operator's time to pay (2(l))."""
+        days = self._acts.settings().pay_within_days
+        if Need.WARNING not in row.needs or on_file.warned_at is None or not days:
+            return
+        since = self._day_of(line, on_file.warned_at)
+        until = midnight_ms(since + timedelta(days=days), self._acts.zone(line))
+        if until > self._acts.now_ms():
+            what = f"warned on {since}: the customer has until {self._day_of(line, until)} to pay"
+            raise CommandRefused(
+                "not_allowed", f"{row.clause}: {what} ([contract] pay_within_days)"
+            )
 
     def _is_sooner(self, line: Line, effective: int) -> None:
         """Nobody's notice is put off by another one: it is withdrawn first."""
@@ -373,12 +349,3 @@ class Contract:
         except ValueError:
             raise CommandRefused("bad_args", f"--{key} {args[key]}: a date is YYYY-MM-DD") from None
         return midnight_ms(day, self._acts.zone(line))
-
-
-def _word(args: Args) -> Word:
-    """On whose word: a person's, unless they say that the customer or billing asked."""
-    asked = args.get("asked_by") or Actor.PERSON.value
-    actor = next((each for each in Actor if each.value == asked), Actor.SWITCH)
-    if actor is Actor.SWITCH:
-        raise CommandRefused("bad_args", f"--asked-by {asked}: person, customer or billing")
-    return Word(actor, str(args.get("by") or "operator"), str(args.get("because") or ""))

@@ -13,7 +13,7 @@ from policy.on_file import CLAUSES, File, Leaving, Note
 from policy.transitions import Actor, Transition
 from switch.call.exchange import Exchange
 from switch.clock import boottime
-from switch.console.commands import CommandRefused
+from switch.console.commands import Args, CommandRefused
 from switch.console.line_life import LineLives
 from switch.facts.line import Line
 from switch.facts.settings import AccountSettings
@@ -139,6 +139,13 @@ class Acts:
             if line in (call.request.line, call.called_line) and not is_protected:
                 call.hang_up(state.value, now)
 
+    def line(self, args: Args) -> Line:
+        """The line that a command is about; CommandRefused if there is none."""
+        line = self._exchange.facts.lines.get(str(args["line"]))
+        if line is None:
+            raise CommandRefused("unknown_line", f"there is no line {args['line']}")
+        return line
+
     def account(self, account_id: str) -> AccountSettings:
         """An account by its id; CommandRefused if there is none."""
         found = self._exchange.facts.accounts.get(account_id)
@@ -182,3 +189,12 @@ def _shown(leaving: Leaving) -> dict[str, object]:
         "told_at": leaving.told_at,
         "effective_at": leaving.effective_at,
     }
+
+
+def word_of(args: Args) -> Word:
+    """On whose word: a person's, unless they say that the customer or billing asked."""
+    asked = args.get("asked_by") or Actor.PERSON.value
+    actor = next((each for each in Actor if each.value == asked), Actor.SWITCH)
+    if actor is Actor.SWITCH:
+        raise CommandRefused("bad_args", f"--asked-by {asked}: person, customer or billing")
+    return Word(actor, str(args.get("by") or "operator"), str(args.get("because") or ""))

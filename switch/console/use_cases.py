@@ -18,7 +18,7 @@ from switch.console.announcing import Announcing
 from switch.console.audit import Audit
 from switch.console.commands import Args, CommandRefused, UseCase
 from switch.console.contract import Contract
-from switch.console.contract_acts import Acts
+from switch.console.contract_acts import Acts, open_points
 from switch.console.disclosure_desk import DisclosureDesk
 from switch.console.feed import FeedDesk
 from switch.console.line_life import Build, LineLives
@@ -257,6 +257,7 @@ class UseCases:
             "state": line.state.value,
             "ground": line.policy.ground,
             "plan": line.plan,
+            "contract": open_points(self.contracts.file(line.id)),
             "site": line.site,
             "location": None if place is None else self.places.shown(line.id),
             "permissions": sorted(str(each) for each in line.policy.permissions),

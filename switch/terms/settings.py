@@ -98,6 +98,8 @@ class ContractSettings(Section):
     `release_live_calls`: states that end a line's live calls at once, emergency calls excepted; in the
     others they go on to their end. `quarantine_days`: how long a number rests between two holders (the
     law asks for 45). `cure_within_days`: the time to cure a breach, when a notice names no day.
+    `pay_within_days`: the time between a warning of arrears and what may follow from it (the "reasonable
+    time" of 2(l), which the terms leave open; 0 = the warning has to be on file, no more).
     `tell_outage_after_minutes`: how long a line is out of reach until its customer is told, once a day at
     most; 0 = nobody is told. `refinancing`: the ECB's rates for late interest (4(e)) of half-years that
     aren't known here (`ECB`), or are corrected.
@@ -106,6 +108,7 @@ class ContractSettings(Section):
     release_live_calls: frozenset[Releasing] = frozenset({"stolen", "terminated"})
     quarantine_days: int = Field(default=45, ge=45)
     cure_within_days: int = Field(default=15, ge=1)
+    pay_within_days: int = Field(default=0, ge=0)
     tell_outage_after_minutes: int = Field(default=30, ge=0)
     refinancing: tuple[Rate, ...] = ()
 

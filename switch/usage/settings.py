@@ -51,6 +51,11 @@ class TariffSettings(Section):
     euros_per_minute: Decimal = Field(ge=0)
     euros_per_call: Decimal = Field(default=Decimal(0), ge=0)
 
+    @property
+    def name(self) -> str:
+        """What tells it from the others: its class, and from when on."""
+        return f"{self.number_class} since {self.since}" if self.since else self.number_class.value
+
     def tariff(self) -> Tariff:
         """The tariff as rating takes it."""
         return Tariff(Pulse.parse(self.pulse), self.euros_per_minute, self.euros_per_call)

@@ -50,22 +50,22 @@ def test_a_blocked_callee_is_not_called_and_all_others_are(world: World) -> None
     phone, carrier = world.phone("101"), world.carrier(1)
     world.speakers.free = 0
     desk = contract(world)
-    desk.block({"line": "101", "number": "0145678901"})
+    desk.table()["line.block"]({"line": "101", "number": "0145678901"})
     for dialled in ("0145678901", "0033145678901"):
         assert 'text="not_permitted"' in phone.call(dialled).fails(403).get("Reason")
     carrier.silent()
     hang_up(*established(phone, carrier, "0145678902"))
-    desk.block({"line": "101", "number": "0145678901", "lift": True})
+    desk.table()["line.block"]({"line": "101", "number": "0145678901", "lift": True})
     hang_up(*established(phone, carrier, "0145678901"))
 
 
 def test_a_limited_line_makes_fewer_calls_at_once_but_emergency_calls(world: World) -> None:
     caller, callee = talking(world, "0145678901")
     desk = contract(world)
-    desk.limit({"line": "101", "channels": 1})
+    desk.table()["line.limit"]({"line": "101", "channels": 1})
     assert 'text="limit"' in caller.actor.call("0145678902").fails(480).get("Reason")
     hang_up(*established(caller.actor, callee.actor, "18"))
-    desk.limit({"line": "101"})
+    desk.table()["line.limit"]({"line": "101"})
     hang_up(*established(caller.actor, callee.actor, "0145678902"))
     hang_up(caller, callee)
 

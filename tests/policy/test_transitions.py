@@ -33,6 +33,57 @@ def test_every_cell(name: str, state: LineState, by: Actor) -> None:
             allow(name, state, by, AT, ALL_ON_FILE)
 
 
+# Written out from the terms, not from the table. Lines: a active, p pending, s suspended, u unpaid,
+# f fraud hold, x stolen. Who: p a person, s the switch, b billing, c the customer.
+SPOKEN = """
+activated        1(d)          p       p    active      none
+held             2(o)          a       s    pending     none
+2(k)(a)          2(k)(a)       auf     p    suspended   none
+2(k)(b)          2(k)(b)       auf     p    suspended   none
+2(k)(c)          2(k)(c)       auf     p    suspended   none
+2(k)(d)          2(k)(d)       auf     p    suspended   none
+2(k)(e)          2(k)(e)       auf     p    suspended   none
+2(k)(f)          2(k)(f)       auf     p    suspended   none
+fraud_hold       2(k)(e)       a       ps   fraud_hold  none
+unpaid           4(e)          af      pb   unpaid      none
+2(i)             2(i)          auf     p    suspended   none
+reinstated       2(n)          suf     p    active      none
+stolen           2(b)          asuf    pc   stolen      none
+replaced         2(c)          x       p    active      none
+convenience      2(l)(i)       asufxp  p    terminated  written
+upstream_ended   2(l)(ii)      asufxp  p    terminated  none
+for_arrears      2(l)(iii)     asufxp  p    terminated  none
+uncured_breach   2(l)(iv)(2)   asufxp  p    terminated  none
+insolvency       2(l)(iv)(3)   asufxp  p    terminated  none
+licence_lost     2(l)(iv)(4)   asufxp  p    terminated  none
+by_customer      2(m)          asufxp  pc   terminated  working
+tampering        2(i)          asufxp  p    terminated  none
+payment_stopped  4(d)          asufxp  pb   terminated  none
+"""
+STATES = {
+    "a": LineState.ACTIVE,
+    "p": LineState.PENDING,
+    "s": LineState.SUSPENDED,
+    "u": LineState.UNPAID,
+    "f": LineState.FRAUD_HOLD,
+    "x": LineState.STOLEN,
+}
+ACTORS = {"p": Actor.PERSON, "s": Actor.SWITCH, "b": Actor.BILLING, "c": Actor.CUSTOMER}
+
+
+@pytest.mark.parametrize("spoken", SPOKEN.split("\n")[1:-1], ids=lambda row: row.split()[0])
+def test_a_row_is_what_the_terms_say(spoken: str) -> None:
+    name, clause, sources, actors, to, wait = spoken.split()
+    row = TABLE[name]
+    assert (row.clause, row.to, row.wait) == (clause, to, wait)
+    assert row.sources == {STATES[letter] for letter in sources}
+    assert row.actors == {ACTORS[letter] for letter in actors}
+
+
+def test_all_rows_are_spoken_of() -> None:
+    assert [row.split()[0] for row in SPOKEN.split("\n")[1:-1]] == list(TABLE)
+
+
 def test_nothing_leads_out_of_a_terminated_contract() -> None:
     assert not [name for name, row in TABLE.items() if LineState.TERMINATED in row.sources]
 

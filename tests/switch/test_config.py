@@ -2,14 +2,16 @@
 
 import re
 import tomllib
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from policy.engine import decide
-from policy.model import Action, CallRequest, LineState
+from policy.model import Action, CallRequest, LineState, NumberClass
 from switch import config
+from switch.app.compose import tariffs_of
 from switch.config import Configuration
 from switch.facts.line import LineLife
 from switch.settings import CREDENTIALS_DIRECTORY
@@ -368,6 +370,16 @@ def test_a_wrong_value_is_found_with_its_line(
 def test_a_table_that_stands_twice(tmp_path: Path, table: str, key: str, message: str) -> None:
     path = copied(tmp_path, ("[demo]", f"{table}{table}[demo]"))
     assert [found[1:] for found in problems(path)] == [(key, f"{message} stands twice")]
+
+
+def test_a_class_has_one_price_from_each_day_on(tmp_path: Path) -> None:
+    first = '[[tariff]]\nclass = "mobile"\neuros_per_minute = 1\n'
+    later = f"{first}since = 2027-03-01\n"
+    found = config.load(copied(tmp_path, ("[demo]", f"{first}{later}[demo]")))
+    assert set(tariffs_of(found.settings)[NumberClass.MOBILE]) == {date.min, date(2027, 3, 1)}
+    path = copied(tmp_path, ("[demo]", f"{later}{later}[demo]"))
+    [problem] = problems(path)
+    assert problem[1:] == ("tariff[1].class", "mobile since 2027-03-01 stands twice")
 
 
 def test_all_problems_are_told_at_once(tmp_path: Path) -> None:

@@ -83,6 +83,7 @@ def test_what_is_on_file_outlives_kill_and_journal(own_rig: Rig) -> None:
     assert standing["102"]["warned_at"]
     assert standing["103"]["ends"]["way"] == "convenience"
     assert standing["104"]["channels"] == 1
+    assert own_rig.ask("line.show", line="103")["contract"] == {"ends": standing["103"]["ends"]}
     done = typed(own_rig, "line", "terminate", "102", "--way", "for_arrears")
     assert (done["state"], done["ground"]) == ("terminated", "2(l)(iii)")
     steps = until(

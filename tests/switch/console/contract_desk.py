@@ -47,7 +47,8 @@ class Rows:
 class Desk:
     """The contract's use cases on a day of choice."""
 
-    def __init__(self, day: date = date(2026, 5, 11)) -> None:
+    def __init__(self, day: date = date(2026, 5, 11), **settings: Any) -> None:
+        self.settings = ContractSettings(**settings)
         self.exchange = build_exchange(demo(), {}, NoAnnouncer(), {}, b"a key of 16 bytes")
         self.performed = 0
         self.kept: list[Mapping[str, Any]] = []
@@ -57,7 +58,7 @@ class Desk:
     def begin(self) -> None:
         self.lives = LineLives(self.exchange, demo().snapshot)
         self.contracts = Contracts(self.exchange.outbox)
-        acts = Acts(self.exchange, self.lives, self.contracts, self.perform, ContractSettings)
+        acts = Acts(self.exchange, self.lives, self.contracts, self.perform, lambda: self.settings)
         self.acts = acts
         self.asked: list[tuple[str, str]] = []
         self.contract = Contract(

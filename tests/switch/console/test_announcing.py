@@ -84,6 +84,7 @@ def test_what_was_announced_is_on_file_over_a_restart() -> None:
         ({"about": "weather"}, "bad_args: --about weather: terms or prices"),
         ({"effective": None}, "bad_args: --effective"),
         ({"effective": "soon"}, "bad_args: --effective soon"),
+        ({"noticed": "2026-11-28"}, "bad_args: --noticed 2026-11-28: that day has yet to come"),
         ({"account": "nobody"}, "unknown_account"),
     ],
 )

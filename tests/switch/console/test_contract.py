@@ -243,6 +243,20 @@ def test_no_end_for_arrears_without_a_warning_on_file() -> None:
     assert desk.do("terminate", way="for_arrears")["state"] == "terminated"
 
 
+def test_who_was_warned_has_the_operators_time_to_pay() -> None:
+    desk = Desk(date(2026, 5, 11), pay_within_days=8)
+    desk.do("warn", about="unpaid")
+    desk.go_to(date(2026, 5, 18))
+    for command, args in (("suspend", {"ground": "4(e)"}), ("terminate", {"way": "for_arrears"})):
+        refusal = desk.refused(command, **args)
+        assert "warned on 2026-05-11: the customer has until 2026-05-19 to pay" in refusal
+    desk.go_to(date(2026, 5, 19))
+    assert desk.do("suspend", ground="4(e)")["state"] == "unpaid"
+    assert desk.do("terminate", way="for_arrears")["state"] == "terminated"
+    on_paper = Desk(date(2026, 5, 11), pay_within_days=8)
+    assert on_paper.do("suspend", ground="4(e)", warned="2026-05-03")["state"] == "unpaid"
+
+
 @pytest.mark.parametrize("settled_by", ["settle", "resume"])
 def test_a_warning_serves_once(settled_by: str) -> None:
     desk = Desk()
@@ -325,6 +339,14 @@ def test_a_payment_that_the_customer_stops_ends_the_account() -> None:
     assert {each["line"] for each in ended} == set(desk.exchange.facts.lines) - {"106"}
     assert {(each["state"], each["ground"]) for each in ended} == {("terminated", "4(d)")}
     assert desk.accounts.terminate(args) == []
+
+
+def test_the_end_of_an_upstream_contract_ends_all_lines_at_once() -> None:
+    desk = Desk()
+    ended = desk.accounts.terminate({"account": "demo", "way": "upstream_ended", "by": "claire"})
+    assert isinstance(ended, list)
+    assert {(each["state"], each["ground"]) for each in ended} == {("terminated", "2(l)(ii)")}
+    assert {line.state for line in desk.exchange.facts.lines.values()} == {LineState.TERMINATED}
 
 
 def test_what_may_not_end_in_bulk_is_listed() -> None:
