@@ -313,8 +313,9 @@ class Core:
                 return False
         except ParseError:
             return False
-        exchange.outbox.note("emergency.mended", peer=host_port(flow.remote), why=why)
         self._invite(tx, invite, flow, now)
+        if tx.owner is not None:  # it made a call: not a stranger, who could fill the log
+            exchange.outbox.note("emergency.mended", peer=host_port(flow.remote), why=why)
         return True
 
     def _refuse_unreadable(

@@ -205,6 +205,7 @@ def test_a_stranger_is_challenged_not_served(world: World) -> None:
     world.deliver(data.replace(b"Contact: <sip:101", b"Contact: <sip:zz"), stranger)
     ((_, answer),) = world.strays
     assert answer.startswith(b"SIP/2.0 401 ")
+    assert "emergency.mended" not in [name for name, _ in world.events]
     carrier.silent()
 
 
@@ -241,6 +242,14 @@ def test_what_follows_the_body_is_not_its_part(world: World) -> None:
     phone, carrier = world.phone("101"), world.carrier(1)
     world.deliver(datagram(phone, "18", DAMAGES[0]) + b"GARBAGE", phone.flow)
     assert b"GARBAGE" not in carrier.expect("INVITE").body
+
+
+def test_the_operator_reads_what_the_phone_did_wrong(world: World) -> None:
+    phone = world.phone("101")
+    world.deliver(datagram(phone, "18", DAMAGES[0]), phone.flow)
+    (told,) = [fields for name, fields in world.events if name == "emergency.mended"]
+    assert told["why"] == "header line without a colon"
+    assert str(phone.flow.remote[1]) in str(told["peer"])
 
 
 def test_a_damaged_repetition_is_absorbed(world: World) -> None:
