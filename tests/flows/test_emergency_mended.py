@@ -238,6 +238,17 @@ def test_a_re_invite_that_cannot_be_read_is_no_new_call(world: World) -> None:
     assert len(world.exchange.calls) == 1
 
 
+def test_the_session_is_found_in_any_multipart(world: World) -> None:
+    phone, carrier = world.phone("101"), world.carrier(1)
+    part = b"--x\r\nContent-Type: application/sdp\r\n\r\n" + SDP_BODY + b"\r\n--x--\r\n"
+    invite = phone.request(
+        "INVITE", "sip:18@vigie", body=part, content_type="multipart/related;boundary=x"
+    )
+    phone.put(invite)
+    sent = carrier.expect("INVITE")
+    assert (sent.content_type, KEPT_BODY in sent.body) == ("application/sdp", True)
+
+
 def test_what_follows_the_body_is_not_its_part(world: World) -> None:
     phone, carrier = world.phone("101"), world.carrier(1)
     world.deliver(datagram(phone, "18", DAMAGES[0]) + b"GARBAGE", phone.flow)
