@@ -249,6 +249,16 @@ def test_the_session_is_found_in_any_multipart(world: World) -> None:
     assert (sent.content_type, KEPT_BODY in sent.body) == ("application/sdp", True)
 
 
+def test_a_datagram_that_was_cut_off_still_rings(world: World) -> None:
+    """Without its end and its body: the PSAP makes the offer."""
+    phone, carrier = world.phone("101"), world.carrier(1)
+    world.deliver(datagram(phone, "18").partition(b"\r\n\r\n")[0], phone.flow)
+    psap = carrier.called()
+    assert psap.invite.body == b""
+    psap.answer(200, body=sdp("psap"))
+    assert phone.expect(200).body == sdp("psap")
+
+
 def test_what_follows_the_body_is_not_its_part(world: World) -> None:
     phone, carrier = world.phone("101"), world.carrier(1)
     world.deliver(datagram(phone, "18", DAMAGES[0]) + b"GARBAGE", phone.flow)
