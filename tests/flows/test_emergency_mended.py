@@ -85,7 +85,7 @@ DAMAGES = [
     line("preconditions", "Require: precondition, sec-agree", 420),
     Damage("a body of another kind", "/sdp", "/cbor", 415),
     Damage("a session of one second", "Max-F", "Session-Expires: 1\r\nSupported: timer\r\nMax-F", 422),
-    line("an identity that can't be read", 'P-Preferred-Identity: a, "b', 400),
+    line("an identity that can't be read", 'P-Preferred-Identity: a, "b', 0),
     Damage("a body that is no session", "v=0", "x=0", 0, without_offer=True),
     Damage("a compressed body", "/sdp", "/sdp\r\nContent-Encoding: gzip", 0, without_offer=True),
     Damage("a multipart without end", "application/sdp", "multipart/mixed;boundary=x", 0),
