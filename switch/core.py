@@ -211,12 +211,13 @@ class Core:
             self.dropped["stray ACK"] += 1  # else it is the ACK to a challenge
 
     def _invite(self, tx: ServerTransaction, request: Request, flow: Flow, now: float) -> None:
-        if self._is_merged(request):
-            self._refuse(tx, request, "loop", now)
-            return
-        receive_invite(
-            self.exchange, tx, request, self.exchange.settings.origin(request, flow), now
-        )
+        self._open(tx, request, self.exchange.settings.origin(request, flow), now)
+
+    def _open(self, tx: ServerTransaction, invite: Request, origin: Flow, now: float) -> None:
+        if self._is_merged(invite):
+            self._refuse(tx, invite, "loop", now)
+        else:
+            receive_invite(self.exchange, tx, invite, origin, now)
 
     def _cancel(self, tx: ServerTransaction, request: Request, flow: Flow, now: float) -> None:
         """CANCEL answers for itself, then the INVITE's leg gives up (§9.2)."""
@@ -347,8 +348,10 @@ class Core:
                 return False
         except ParseError:
             return False
-        exchange.outbox.note("emergency.mended", peer=host_port(flow.remote), why=why)
-        self._invite(tx, invite, flow, now)
+        # Where it comes from, a trusted proxy may have said in a field that the mended one lacks.
+        self._open(tx, invite, exchange.settings.origin(request, flow), now)
+        if tx.owner is not None:  # it made a call: not a stranger, who could fill the log
+            exchange.outbox.note("emergency.mended", peer=host_port(flow.remote), why=why)
         return True
 
     def _refuse_unreadable(

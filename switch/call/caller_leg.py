@@ -253,8 +253,12 @@ class CallerLeg(Leg):
         t1 = self.exchange.timings.t1
         left = 64 * t1 - (waiting.interval_s - t1)  # the intervals so far add up to the difference
         if left <= 0:
-            # RFC 3262 §3: after 64*T1 without PRACK the INVITE is rejected with 5xx.
-            self.report(Lost("not_acknowledged"), now)
+            # RFC 3262 §3: after 64*T1 without PRACK the INVITE is rejected with 5xx; not a call for help
+            # that lacks nothing but the acknowledgement.
+            if self.call is not None and self.call.is_emergency and not waiting.carries_offer:
+                self.stop_reliable()
+            else:
+                self.report(Lost("not_acknowledged"), now)
             return
         self.exchange.outbox.send(waiting.flow, waiting.data)
         at = now + min(waiting.interval_s, left)

@@ -305,10 +305,15 @@ class Leg:
         self.lose("not_answered_in_dialog", now)
 
     def on_never_acknowledged(self, now: float) -> None:
-        """No ACK for our 2xx: the dialog is ended (§13.3.1.4)."""
+        """No ACK for our 2xx: the dialog is ended (§13.3.1.4). Not an emergency call whose media is agreed:
+        an ACK that gets lost, or that we can't read, must not end it while the two may be speaking."""
+        had_offer = self.ok is not None and self.ok.had_offer
         self.ok = None
         if self.bye_reason is not None:
             self._send_bye(self.bye_reason, now)
+        elif self.call is not None and self.call.is_emergency and not had_offer:
+            self.state = LegState.CONFIRMED
+            self.exchange.outbox.note("emergency.not_acknowledged", leg=self.label)
         else:
             self.lose("not_acknowledged", now)
 

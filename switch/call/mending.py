@@ -105,13 +105,19 @@ def _set_body(invite: Request, length: str) -> None:
         invite.body = invite.body[: int(length)]
     if _is_readable(invite):
         return
-    is_sdp = _begins_as_sdp(invite.body) and not _is_encoded(invite)
+    described = b"" if _is_encoded(invite) else _session(invite)
     invite.remove("Content-Type")
     invite.remove("Content-Encoding")
-    if is_sdp:
+    invite.body = described
+    if described:
         invite.add("Content-Type", _SDP)
-    else:
-        invite.body = b""
+
+
+def _session(invite: Request) -> bytes:
+    """The session description in a body, whatever it is called, or in one of its parts; else nothing."""
+    parts = split_parts(invite.get("Content-Type") or "", invite.body)
+    found = [part.content for part in parts if part.content_type == _SDP] or [invite.body]
+    return found[0] if _begins_as_sdp(found[0]) else b""
 
 
 def _is_readable(invite: Request) -> bool:

@@ -40,10 +40,9 @@ class Audit:
         attempt = await _read(self._rows.show(call_id))
         if attempt is None:
             raise CommandRefused("unknown_call", f"no emergency call {call_id} is on record")
-        shown = {name: value for name, value in attempt.record.items() if name not in ("k", "id")}
         return {
-            **shown,
-            "callbacks": attempt.events,
+            **_shown(attempt.record),
+            "callbacks": [_shown(event) for event in attempt.events],
             "notices": attempt.notices,
             "chain": {"seq": attempt.seq, "hash": attempt.hash},
         }
@@ -67,6 +66,11 @@ class Audit:
             )
         )
         return {"rows": rows, "head": {"seq": head.seq, "hash": head.hash}}
+
+
+def _shown(record: Mapping[str, object]) -> dict[str, object]:
+    """A record without the journal's own words."""
+    return {name: value for name, value in record.items() if name not in ("k", "id")}
 
 
 def _head(args: Mapping[str, object]) -> Head | None:

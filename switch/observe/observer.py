@@ -56,6 +56,7 @@ _LEVELS: dict[str, int] = {
     "media.announcement": logging.DEBUG,
     "emergency.refresh_failed": logging.ERROR,
     "emergency.session_expired": logging.ERROR,
+    "emergency.not_acknowledged": logging.ERROR,
     "media.lost": logging.WARNING,
     "notice.failed": logging.ERROR,
     "notice.bounced": logging.WARNING,

@@ -383,3 +383,51 @@ def test_the_location_is_frozen_when_the_call_begins(world: World) -> None:
     (record,) = world.records("audit")
     assert record["insee"] == "75108"
     assert record["address_version"] == line.policy.location.version
+
+
+def test_an_answer_that_is_never_acknowledged_alarms_and_is_never_cut(world: World) -> None:
+    """The ACK was lost, or can't be read: phone and PSAP speak all the same."""
+    a, c = world.phone("101"), world.carrier(1)
+    caller = a.call("18")
+    psap = c.called()
+    psap.answer(200, body=sdp("psap"))
+    psap.expect("ACK")
+    caller.expect(200)
+    world.after(40)
+    assert set(a.got) == {200}, "repeated, and no BYE"
+    c.silent()
+    assert "emergency.not_acknowledged" in [name for name, _ in world.events]
+    psap.send("INVITE", body=sdp("psap", 2))
+    a.reply(caller.expect("INVITE"), 200, body=sdp("101", 2))
+    psap.expect(200)
+    psap.ack(cseq=psap.cseq)
+    caller.expect("ACK")
+    hang_up(psap, caller)
+    (audit,) = world.records("audit")
+    assert audit["answered"] is True
+    world.assert_idle()
+
+
+def test_ringing_that_is_never_acknowledged_does_not_end_it(world: World) -> None:
+    """The phone requires 100rel and sends no PRACK: it rings, and the PSAP may still answer."""
+    a, c = world.phone("101"), world.carrier(1)
+    caller = a.call("18", ("Require", "100rel"))
+    psap = c.called()
+    psap.answer(180)
+    world.after(40)
+    assert set(a.got) == {180}
+    psap.answer(200, body=sdp("psap"))
+    psap.expect("ACK")
+    caller.expect(200)
+    caller.ack()
+    hang_up(caller, psap)
+    world.assert_idle()
+
+
+def test_without_an_answer_in_its_ack_there_is_no_call(world: World) -> None:
+    """The PSAP made the offer and nobody ever answered it."""
+    a, c = world.phone("101"), world.carrier(1)
+    a.call("18", body=b"")
+    c.called().answer(200, body=sdp("psap"))
+    world.after(40)
+    assert a.got[-1] == "BYE"

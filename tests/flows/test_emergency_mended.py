@@ -205,6 +205,7 @@ def test_a_stranger_is_challenged_not_served(world: World) -> None:
     world.deliver(data.replace(b"Contact: <sip:101", b"Contact: <sip:zz"), stranger)
     ((_, answer),) = world.strays
     assert answer.startswith(b"SIP/2.0 401 ")
+    assert "emergency.mended" not in [name for name, _ in world.events]
     carrier.silent()
 
 
@@ -237,10 +238,39 @@ def test_a_re_invite_that_cannot_be_read_is_no_new_call(world: World) -> None:
     assert len(world.exchange.calls) == 1
 
 
+def test_the_session_is_found_in_any_multipart(world: World) -> None:
+    phone, carrier = world.phone("101"), world.carrier(1)
+    part = b"--x\r\nContent-Type: application/sdp\r\n\r\n" + SDP_BODY + b"\r\n--x--\r\n"
+    invite = phone.request(
+        "INVITE", "sip:18@vigie", body=part, content_type="multipart/related;boundary=x"
+    )
+    phone.put(invite)
+    sent = carrier.expect("INVITE")
+    assert (sent.content_type, KEPT_BODY in sent.body) == ("application/sdp", True)
+
+
+def test_a_datagram_that_was_cut_off_still_rings(world: World) -> None:
+    """Without its end and its body: the PSAP makes the offer."""
+    phone, carrier = world.phone("101"), world.carrier(1)
+    world.deliver(datagram(phone, "18").partition(b"\r\n\r\n")[0], phone.flow)
+    psap = carrier.called()
+    assert psap.invite.body == b""
+    psap.answer(200, body=sdp("psap"))
+    assert phone.expect(200).body == sdp("psap")
+
+
 def test_what_follows_the_body_is_not_its_part(world: World) -> None:
     phone, carrier = world.phone("101"), world.carrier(1)
     world.deliver(datagram(phone, "18", DAMAGES[0]) + b"GARBAGE", phone.flow)
     assert b"GARBAGE" not in carrier.expect("INVITE").body
+
+
+def test_the_operator_reads_what_the_phone_did_wrong(world: World) -> None:
+    phone = world.phone("101")
+    world.deliver(datagram(phone, "18", DAMAGES[0]), phone.flow)
+    (told,) = [fields for name, fields in world.events if name == "emergency.mended"]
+    assert told["why"] == "header line without a colon"
+    assert str(phone.flow.remote[1]) in str(told["peer"])
 
 
 def test_a_damaged_repetition_is_absorbed(world: World) -> None:

@@ -82,3 +82,21 @@ def test_nobody_else_is_believed(world: World) -> None:
     assert (binding.source, binding.path) == ("127.0.2.9", ())
     calls_18(world, liar)
     assert world.speakers.asked == ["abroad"]
+
+
+@pytest.mark.parametrize(("address", "is_warned"), [(HOME, False), (DE, True)])
+def test_a_damaged_call_for_help_comes_from_where_the_proxy_says(
+    demo: config.Configuration, address: str, is_warned: bool
+) -> None:
+    """In the proxies' own field, which is no part of what a mended INVITE keeps."""
+    changed = {"trusted_proxies": ("127.0.7.0/24",), "source_header": "X-Source"}
+    sip = demo.settings.sip.model_copy(update=changed)
+    world = World(replace(demo, settings=demo.settings.model_copy(update={"sip": sip})))
+    carrier = world.carrier(1)
+    source = ("X-Source", f"sip:{address}:6000")
+    phone = Actor(world, "101", PROXY, "demo-101")
+    assert phone.register(3600, "", source).status == 200
+    phone.password = ""
+    phone.call("18", source, ("Expires", "soon"))
+    assert world.speakers.asked == (["abroad"] if is_warned else [])
+    assert carrier.got == ([] if is_warned else ["INVITE"])

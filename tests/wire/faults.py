@@ -115,6 +115,10 @@ def log_unread(scene: Scene) -> Iterator[None]:
     scene.rig.log_is_read.set()
 
 
+# A worker that was ended often is started ever later, by 5 s in the end, and needs seconds on a busy machine.
+REPLACED_S = 30.0
+
+
 # -- processes ---------------------------------------------------------------------------------
 
 
@@ -151,7 +155,7 @@ def broker_hung(scene: Scene) -> Iterator[None]:
 def workers_hung(scene: Scene) -> Iterator[None]:
     scene.rig.wait_for_sounds("abroad")  # else nothing could be played, and nobody would wait
     yield
-    until(lambda: all_free(scene), 10, "both workers replaced", every_s=0.1)
+    until(lambda: all_free(scene), REPLACED_S, "both workers replaced", every_s=0.1)
 
 
 def all_free(scene: Scene) -> bool:
