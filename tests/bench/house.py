@@ -68,9 +68,20 @@ activation_requested = 2026-01-01
 [[site]]
 id = "paris"
 insee = "75108"
-civic = {{ country = "FR", A1 = "Île-de-France", A2 = "Paris", A3 = "Paris", A4 = "8e arrondissement", RD = "rue La Boétie", HNO = "100", PC = "75008", NAM = "Bench", FLR = "3" }}
 contacts = ["reception@example.org"]  # told of each emergency call, by a file
 networks = ["127.0.91.0/24"]
+
+[site.civic]
+country = "FR"
+A1 = "Île-de-France"
+A2 = "Paris"
+A3 = "Paris"
+A4 = "8e arrondissement"
+PC = "75008"
+RD = "rue La Boétie"
+HNO = "100"
+NAM = "Bench"
+FLR = "3"
 """
 
 _TRUNK = """
@@ -141,8 +152,8 @@ def write_config(directory: Path, listen: Address, http: Address | None = None) 
 def write_users(path: Path, *, by_number: bool) -> Path:
     """SIPp's table: whom to call; user and credentials of who calls (or registers).
 
-    The n-th line calls line n + 1000. `by_number`: the switch knows numbers, a plain registrar ids. SIPp takes the keyword with the credentials only from a table, not spelt out
-    in a scenario.
+    The n-th line calls line n + 1000. `by_number`: the switch knows numbers, a plain registrar ids. SIPp
+    takes the keyword with the credentials only from a table, not spelt out in a scenario.
     """
     rows = ["SEQUENTIAL"]
     for line in ALL_LINES:
