@@ -9,6 +9,7 @@ four calls a month are those of French consumer law.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Final
 
 from policy.acceptable_use.profile import DAY_MS, WEEK_MS, Profile
 from policy.acceptable_use.window import HOUR_MS
@@ -24,7 +25,7 @@ class Level(IntEnum):
     HARD = 2
 
 
-LEVELS = NONE, _, _ = tuple(Level)
+LEVELS: Final = tuple(Level)  # by their numbers: each call is compared with fifty limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class Feature:
     def level(self, value: float | None) -> Level:
         """What a value of this feature says."""
         if value is None:
-            return NONE
+            return Level.NONE
         if self.below:
             return LEVELS[(value < self.soft) + (value < self.hard)]
         return LEVELS[(value >= self.soft) + (value >= self.hard)]
@@ -75,19 +76,17 @@ class Finding:
 
 def judge(profile: Profile, detector: Detector) -> Finding | None:
     """Compare a profile with one detector; None if it has nothing to say."""
-    levels: list[Level] = []
-    values: dict[str, float] = {}
+    reached: list[tuple[Level, str, float]] = []
     for feature in detector.features:
         value = feature.value(profile)
-        level = feature.level(value)
-        if feature.gate and not level:
+        if value is not None and (level := feature.level(value)):
+            reached.append((level, feature.name, value))
+        elif feature.gate:
             return None
-        levels.append(level)
-        if level and value is not None:
-            values[feature.name] = round(value, 3)
-    levels.sort(reverse=True)
-    level = levels[detector.needs - 1]
-    return Finding(detector, level, values) if level else None
+    if len(reached) < detector.needs:
+        return None
+    level = sorted((level for level, _, _ in reached), reverse=True)[detector.needs - 1]
+    return Finding(detector, level, {name: round(value, 3) for _, name, value in reached})
 
 
 def share(part: float, whole: float, least: float) -> float | None:
