@@ -301,8 +301,8 @@ def main() -> int:
     if held := taken([CARRIER, PHONE, CALLEE, SIPPY, KAMAILIO, *SWITCHES]):
         say("in use by another program: " + ", ".join(f"{host}:{port}" for host, port in held))
         return 2
-    # Not in /tmp: where other programs delete files all the time, ext4 without a journal takes a
-    # millisecond for a new one, and each notice is one.
+    # Not in /tmp: where other programs delete files all the time, ext4 without a journal looks long
+    # for the inode of a new one, and each notice is one.
     Path("var").mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="bench-", dir="var") as work:
         bench = Bench(Path(work).resolve(), chosen.quick)
