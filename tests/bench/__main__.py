@@ -1,8 +1,8 @@
 """`make bench`: CPU per call and registration, memory per call and binding, beside two peers.
 
     switch     REGISTER, calls of a trunk, calls of phones (digest on INVITE)
-    emergency  the switch again: calls of phones to a trunk, ordinary and emergency, by turns (ratio.py);
-               decisions alone
+    emergency  the switch again: calls of phones to a trunk, ordinary, challenged and emergency, by
+               turns (ratio.py); decisions alone
     Sippy      calls (a Python B2BUA without digest, policy, metering, CDR or log)
     Kamailio   REGISTER, calls, calls with digest (a proxy in C)
 
@@ -68,14 +68,21 @@ HELD_CALLS = 2000
 SIPPY_CALLS = 300
 LIMIT_S = 330  # whole seconds; leaves time to end what runs within 345 s
 
-PAIRS = 6  # of an ordinary and an emergency block
+ROUNDS = 5  # of a block of each kind of ratio.py
 OF = {"emergency": "switch"}  # whose figures they are
 
 CPU_KINDS = ("call", "call, digest", "register")
 DECISIONS = (ORDINARY, HOME, ABROAD)
 WANTED = {  # a figure that is missing makes the run a failure
     "switch": (*CPU_KINDS, "call KB", "binding KB"),
-    "emergency": (*DECISIONS, "call out", "emergency", "emergency ratio"),
+    "emergency": (
+        *DECISIONS,
+        "call out",
+        "challenged",
+        "challenge",
+        "emergency",
+        "emergency ratio",
+    ),
     "Sippy": ("call", "call KB"),
     "Kamailio": (*CPU_KINDS, "call KB", "binding KB"),
 }
@@ -213,14 +220,15 @@ def bench_emergency(bench: Bench) -> None:
             say(f"switch, call of a phone to a trunk: {used / count * 1e6:.0f} µs")
             return used / count * 1e6
 
-        costs = compare(phones, SIPP_CORE, 2 if bench.quick else PAIRS, measure)
+        costs = compare(phones, SIPP_CORE, 2 if bench.quick else ROUNDS, measure)
         check_aftermath(data_of(bench.work, SWITCHES[2]), BLOCK * len(costs.of["emergency"]))
         for kind in costs.of:
             bench.found("switch", kind, costs.median(kind))
         ratios = costs.ratios
+        bench.found("switch", "challenge", costs.challenge)
         bench.found("switch", "emergency ratio", statistics.median(ratios))
         bench.notes.append(
-            f"emergency / ordinary call: {min(ratios):.2f} to {max(ratios):.2f} in {len(ratios)} pairs "
+            f"emergency / ordinary call: {min(ratios):.2f} to {max(ratios):.2f} in {len(ratios)} rounds "
             f"of {BLOCK} calls; load average {os.getloadavg()[0]:.1f}"
         )
     finally:
