@@ -59,6 +59,9 @@ from servers import (
 )
 from table import table
 
+# Not /tmp: where other programs delete files all the time, ext4 without a journal looks long for the inode
+# of a new one, and each notice is one.
+WORK = Path("var").resolve()
 SERVER_CORE, SIPP_CORE = 0, 1
 SHARE = 0.40  # of the server's core, so that peers are compared equally loaded
 MOST_PER_S = 500.0  # SIPp loses messages above that on its core
@@ -309,11 +312,9 @@ def main() -> int:
     if held := taken([CARRIER, PHONE, CALLEE, SIPPY, KAMAILIO, *SWITCHES]):
         say("in use by another program: " + ", ".join(f"{host}:{port}" for host, port in held))
         return 2
-    # Not in /tmp: where other programs delete files all the time, ext4 without a journal looks long
-    # for the inode of a new one, and each notice is one.
-    Path("var").mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="bench-", dir="var") as work:
-        bench = Bench(Path(work).resolve(), chosen.quick)
+    WORK.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=WORK) as work:
+        bench = Bench(Path(work), chosen.quick)
         signal.signal(signal.SIGALRM, out_of_time)
         signal.alarm(LIMIT_S)
         servers = {
