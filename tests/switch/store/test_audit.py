@@ -49,6 +49,23 @@ def tampered(path: Any, statement: str) -> None:
     connection.close()
 
 
+def test_a_batch_adds_only_what_the_chain_lacks(open_store: OpenStore) -> None:
+    async def run() -> None:
+        async with open_store() as store:
+            store.put(*(attempt(f"c{n}") for n in range(4)))
+            await store.writer.settle()
+            store.put(*(attempt(f"c{n}") for n in range(1, 7)))  # as a replay does
+            await store.writer.settle()
+            with sqlite3.connect(store.path) as connection:
+                rows = connection.execute("SELECT id FROM audit ORDER BY seq").fetchall()
+            connection.close()
+            assert [name for (name,) in rows] == [f"c{n}" for n in range(7)]
+            assert store.writer.rejected == 0
+            assert (await store.audit.verify()).broken_at is None
+
+    asyncio.run(run())
+
+
 def test_each_row_is_linked_to_the_one_before(open_store: OpenStore) -> None:
     async def run() -> None:
         async with open_store() as store:
