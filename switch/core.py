@@ -258,6 +258,7 @@ class Core:
                 note_stolen(exchange, user, request, origin.remote[0], now)
             self._refuse(tx, request, line.state.value, now)
             return
+        user = line.id  # the configuration's own object: bindings by the thousand keep this one
         wall, address = exchange.wall(now), origin.remote[0]
         response = exchange.registrar.register(request, flow, user, now, wall, origin)
         if response.status == 200 and exchange.authenticator.registered(user, address, now):

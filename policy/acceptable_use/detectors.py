@@ -10,6 +10,7 @@ four calls a month are those of French consumer law.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Final
 
 from policy.acceptable_use.profile import DAY_MS, WEEK_MS, Profile
 from policy.acceptable_use.window import HOUR_MS
@@ -25,7 +26,7 @@ class Level(IntEnum):
     HARD = 2
 
 
-LEVELS = NONE, _, _ = tuple(Level)
+LEVELS: Final = tuple(Level)  # by their numbers: each call is compared with fifty limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class Feature:
     def level(self, value: float | None) -> Level:
         """What a value of this feature says."""
         if value is None:
-            return NONE
+            return Level.NONE
         if self.below:
             return LEVELS[(value < self.soft) + (value < self.hard)]
         return LEVELS[(value >= self.soft) + (value >= self.hard)]
@@ -78,23 +79,25 @@ class Finding:
 def judge(profile: Profile, detector: Detector) -> Finding | None:
     """Compare a profile with one detector; None if it has nothing to say."""
     levels: list[Level] = []
-    alone = Level.NONE
-    values: dict[str, float] = {}
+    found = Level.NONE  # by features that speak for themselves, then by as many as are needed
+    reached: list[tuple[str, float]] = []
     for feature in detector.features:
         value = feature.value(profile)
         level = feature.level(value)
         if level and value is not None:
-            values[feature.name] = round(value, 3)
-        if feature.alone:
-            alone = max(alone, level)
-        elif feature.gate and not level:
+            reached.append((feature.name, value))
+            if feature.alone:
+                found = max(found, level)
+            else:
+                levels.append(level)
+        elif feature.gate:
             levels = []
             break
-        else:
-            levels.append(level)
-    levels.sort(reverse=True)
-    level = max(alone, levels[detector.needs - 1]) if levels else alone
-    return Finding(detector, level, values) if level else None
+    if len(levels) >= detector.needs:
+        found = max(found, sorted(levels, reverse=True)[detector.needs - 1])
+    if not found:
+        return None
+    return Finding(detector, found, {name: round(value, 3) for name, value in reached})
 
 
 def share(part: float, whole: float, least: float) -> float | None:

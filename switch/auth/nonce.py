@@ -22,7 +22,7 @@ class Nonces:
     """Issues nonces and refuses to see a count twice.
 
     `key` is at least 16 secret bytes; `boot_epoch` grows with every start of the switch;
-    `limit` bounds the table (about 250 bytes an entry). Times are seconds of the boottime clock.
+    `limit` bounds the table (about 200 bytes an entry). Times are seconds of the boottime clock.
     """
 
     __slots__ = ("_epoch", "_forgotten", "_key", "_lifetime_s", "_limit", "_serial", "_windows")
@@ -39,8 +39,8 @@ class Nonces:
         self._serial = 0
         # Serial numbers up to this one that are not in the table may have been used and forgotten.
         self._forgotten = 0
-        # nonce -> highest count << 64 | bits of the counts at and below it
-        self._windows: dict[str, int] = {}
+        # stamp of a nonce -> highest count << 64 | bits of the counts at and below it
+        self._windows: dict[bytes, int] = {}
 
     def __len__(self) -> int:
         return len(self._windows)
@@ -65,26 +65,27 @@ class Nonces:
         issued, epoch, serial = _LAYOUT.unpack(stamp)
         if epoch != self._epoch or not 0 <= now - issued <= self._lifetime_s + 1:
             return False
-        if serial <= self._forgotten and nonce not in self._windows:
+        if serial <= self._forgotten and stamp not in self._windows:
             return False
         return hmac.compare_digest(mac, self._mac(stamp, address_class))
 
     def use(self, nonce: str, count: int, now: float) -> bool:
         """Note that a fresh nonce was used with this count. False if it was before (a replay)."""
-        window = self._windows.get(nonce)
+        stamp = bytes.fromhex(nonce[:_STAMP_CHARS])
+        window = self._windows.get(stamp)
         if window is None:
             self._make_room(now)
-            self._windows[nonce] = count << _WINDOW | 1
+            self._windows[stamp] = count << _WINDOW | 1
             return True
         highest = window >> _WINDOW
         if count > highest:
             seen = (window & _SEEN_BITS) << min(count - highest, _WINDOW) & _SEEN_BITS
-            self._windows[nonce] = count << _WINDOW | seen | 1
+            self._windows[stamp] = count << _WINDOW | seen | 1
             return True
         bit = 1 << highest - count if highest - count < _WINDOW else 0
         if not bit or window & bit:
             return False
-        self._windows[nonce] = window | bit
+        self._windows[stamp] = window | bit
         return True
 
     def _mac(self, stamp: bytes, address_class: bytes) -> bytes:
@@ -95,7 +96,7 @@ class Nonces:
         windows = self._windows
         while windows:
             oldest = next(iter(windows))
-            issued, _, serial = _LAYOUT.unpack(bytes.fromhex(oldest[:_STAMP_CHARS]))
+            issued, _, serial = _LAYOUT.unpack(oldest)
             if now - issued <= self._lifetime_s + 1 and len(windows) < self._limit:
                 return
             del windows[oldest]

@@ -30,7 +30,7 @@ _KNOWN: Final = {
     dialect: select(audit.c.id, audit.c.seq, audit.c.hash)
     .where(
         or_(
-            audit.c.id.in_(text(f"(SELECT {elements})").bindparams(bindparam("ids", type_=Text))),
+            audit.c.id.in_(text(f"SELECT {elements}").bindparams(bindparam("ids", type_=Text))),
             audit.c.seq == select(func.max(audit.c.seq)).scalar_subquery(),
         )
     )

@@ -46,12 +46,12 @@ class Batch:
     def __init__(
         self,
         records: Iterable[Record],
-        bound: dict[tuple[str, str], int],
+        bound: dict[str, int],
         node: str = "",
         *,
         is_shared: bool = False,
     ) -> None:
-        """Sort records into rows. `bound` maps bindings to the expiry that the table holds, coarsely;
+        """Sort records into rows. `bound` maps "AOR contact" to the expiry that the table holds, coarsely;
         `node` signs what other nodes of a shared database read.
         """
         self.rejected: list[tuple[Record, str]] = []
@@ -85,9 +85,9 @@ class Batch:
                 head = await audit.append(connection, self._audit)
         for key, record in self._bindings.items():
             if record is None:
-                self._bound.pop(key, None)
+                self._bound.pop(" ".join(key), None)
             else:
-                self._bound[key] = _coarse_expiry(record)
+                self._bound[" ".join(key)] = _coarse_expiry(record)
         return head
 
     def _sort(self, record: Record) -> None:
@@ -124,7 +124,7 @@ class Batch:
         key = (record["aor"], record["contact"])
         if record["k"] == "unbind":
             self._bindings[key] = None
-        elif self._bound.get(key) != _coarse_expiry(record):
+        elif self._bound.get(" ".join(key)) != _coarse_expiry(record):
             self._bindings[key] = record
         else:
             self._bindings.pop(key, None)

@@ -91,7 +91,7 @@ class Writer:
         self._settling: list[tuple[int, asyncio.Future[None]]] = []
         self._engine: AsyncEngine | None = None
         self._identity: FileIdentity | None = None
-        self._bound: dict[tuple[str, str], int] = {}
+        self._bound: dict[str, int] = {}
         self._behind = False
         self._retry_s = 0.0
         self._head: Head | None = None

@@ -70,9 +70,20 @@ activation_requested = 2026-01-01
 [[site]]
 id = "paris"
 insee = "75108"
-civic = {{ country = "FR", A1 = "Île-de-France", A2 = "Paris", A3 = "Paris", A4 = "8e arrondissement", RD = "rue La Boétie", HNO = "100", PC = "75008", NAM = "Bench", FLR = "3" }}
 contacts = ["reception@example.org"]  # told of each emergency call, by a file
 networks = ["127.0.91.0/24"]
+
+[site.civic]
+country = "FR"
+A1 = "Île-de-France"
+A2 = "Paris"
+A3 = "Paris"
+A4 = "8e arrondissement"
+PC = "75008"
+RD = "rue La Boétie"
+HNO = "100"
+NAM = "Bench"
+FLR = "3"
 """
 
 _TRUNK = """
@@ -142,16 +153,17 @@ def write_config(
     return directory
 
 
-def write_users(path: Path, *, by_number: bool) -> Path:
+def write_users(path: Path, *, by_number: bool, dialled: str = "") -> Path:
     """SIPp's table: whom to call; user and credentials of who calls (or registers).
 
-    The n-th line calls line n + 1000. `by_number`: the switch knows numbers, a plain registrar ids. SIPp takes the keyword with the credentials only from a table, not spelt out
-    in a scenario.
+    The n-th line calls line n + 1000, or what is `dialled`. `by_number`: the switch knows numbers, a
+    plain registrar ids. SIPp takes the keyword with the credentials only from a table, not spelt out in
+    a scenario.
     """
     rows = ["SEQUENTIAL"]
     for line in ALL_LINES:
         called = ALL_LINES[(line.n + LINES // 2) % LINES]
-        number = called.number if by_number else called.id
+        number = dialled or (called.number if by_number else called.id)
         credentials = f"[authentication username={line.id} password={line.password}]"
         rows.append(f"{number};{line.id};{credentials}")
     path.write_text("\n".join(rows) + "\n")

@@ -54,12 +54,12 @@ class Load:
         caller, callee = self._end(runs, count, count / rate + hold_s + GRACE_S)
         return Outcome(caller.done, caller.failed, caller.retransmitted + callee.retransmitted)
 
-    def call_out(self, count: int, rate: float) -> Outcome:
-        """Make `count` calls of phones that leave by the first trunk, unchallenged."""
+    def call_out(self, count: int, rate: float, scenario: str) -> Outcome:
+        """Make `count` calls of phones that leave by the first trunk: "known" ones or "phone"."""
         callee = self._sipp("callee", CARRIER, count, 0)
         callee.start()
         time.sleep(0.25)
-        caller = self._sipp("known", PHONE, count, rate)
+        caller = self._sipp(scenario, PHONE, count, rate)
         caller.start()
         called, calling = self._end([callee, caller], count, count / rate + GRACE_S)
         return Outcome(calling.done, calling.failed, calling.retransmitted + called.retransmitted)

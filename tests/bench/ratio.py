@@ -2,9 +2,10 @@
 
 Both kinds are the same SIPp scenario with the same messages, to one switch process: a registered phone
 calls with the credentials of an earlier challenge (RFC 7616 §3.4.2), so neither is challenged. Only the
-number differs. They alternate in blocks, and each block is measured until its last timer has ended: what
-calls leave to be done afterwards (notices, database, audit chain, journal) is in it. The figure is the
-median of the ratios of neighbours, after a pair that warms up.
+number differs. A third kind is the ordinary call with a challenge, which tells what that adds. They
+alternate in blocks, and each block is measured until its last timer has ended: what calls leave to be
+done afterwards (notices, database, audit chain, journal) is in it. The figures are medians over rounds
+of one block each, after a round that warms up.
 
 At the end each emergency call must have its row in the audit and its notice to the site on the disk.
 """
@@ -12,24 +13,26 @@ At the end each emergency call must have its row in the audit and its notice to 
 import socket
 import sqlite3
 import statistics
-import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
-from house import ALL_LINES, PHONE, Address, BenchLine
+from house import ALL_LINES, PHONE, Address, BenchLine, write_users
 from load import Load, LoadFailed, until
 
 from switch.sip.digest import Challenge, authorize, choose_challenge
 from switch.sip.parser import parse
 
-import os as _os
-
-RATE = float(_os.environ.get("R", "60"))
-BLOCK = int(_os.environ.get("B", "150"))
+RATE = 200.0  # calls a second, of either kind: a third of the core, as for other figures
+BLOCK = 300  # calls
 EMERGENCY, ORDINARY = "18", "0145678901"
-KINDS = {"call out": ORDINARY, "emergency": EMERGENCY}
+KINDS = {  # number and scenario
+    "challenged": (ORDINARY, "phone"),
+    "call out": (ORDINARY, "known"),
+    "emergency": (EMERGENCY, "known"),
+}
 STORED_S = 10.0  # by then all is in the database
 
 _REGISTER = """\
@@ -64,15 +67,17 @@ class Phones:
             challenges = [_challenge(phone, server, line) for line in ALL_LINES[:BLOCK]]
         return cls(server, work, challenges)
 
-    def users(self, dialled: str) -> Path:
-        """SIPp's table for the next block: number, line, Authorization."""
+    def users(self, dialled: str, scenario: str) -> Path:
+        """SIPp's table for the next block: number, line, Authorization or what SIPp makes it of."""
+        path = self.work / f"{scenario}-users.csv"
+        if scenario == "phone":
+            return write_users(path, by_number=True, dialled=dialled)
         self.uses += 1
         uri = f"sip:{dialled}@{self.server[0]}:{self.server[1]}"
         rows = ["SEQUENTIAL"]
         for line, challenge in zip(ALL_LINES, self.challenges, strict=False):
             value = authorize(challenge, line.id, line.password, "INVITE", uri, self.uses, "bench")
             rows.append(f"{dialled};{line.id};Authorization: {value}")
-        path = self.work / "known-users.csv"
         path.write_text("\n".join(rows) + "\n")
         return path
 
@@ -89,24 +94,34 @@ class Costs:
 
     @property
     def ratios(self) -> list[float]:
-        """Emergency / ordinary of each pair after the first."""
-        pairs = zip(self.of["emergency"], self.of["call out"], strict=True)
-        return [emergency / ordinary for emergency, ordinary in list(pairs)[1:]]
+        """Emergency / ordinary of each round after the first."""
+        return [emergency / ordinary for ordinary, emergency in self._beside("emergency")]
+
+    @property
+    def challenge(self) -> float:
+        """What the challenge adds to an ordinary call."""
+        return statistics.median(more - less for less, more in self._beside("challenged"))
+
+    def _beside(self, kind: str) -> list[tuple[float, float]]:
+        """An ordinary call and one of another kind, of each round after the first."""
+        return list(zip(self.of["call out"], self.of[kind], strict=True))[1:]
 
 
 def compare(
-    phones: Phones, core: int, pairs: int, measure: Callable[[Callable[[], object], int], float]
+    phones: Phones, core: int, rounds: int, measure: Callable[[Callable[[], object], int], float]
 ) -> Costs:
-    """`pairs` blocks of each kind by turns, the order turned round each time, and a pair before them.
+    """`rounds` blocks of each kind by turns, the order turned round each time, and a round before them.
 
     `measure(run, count)` gives the CPU microseconds of each of `count` calls that `run` makes.
     """
     costs = Costs()
-    for pair in range(pairs + 1):
+    for turn in range(rounds + 1):
         kinds: Sequence[str] = list(KINDS)
-        for kind in kinds if pair % 2 else reversed(kinds):
-            load = Load(phones.server, phones.users(KINDS[kind]), phones.work, core)
-            costs.of[kind].append(measure(lambda load=load: load.call_out(BLOCK, RATE), BLOCK))
+        for kind in kinds if turn % 2 else reversed(kinds):
+            number, scenario = KINDS[kind]
+            load = Load(phones.server, phones.users(number, scenario), phones.work, core)
+            run = partial(load.call_out, BLOCK, RATE, scenario)
+            costs.of[kind].append(measure(run, BLOCK))
     return costs
 
 

@@ -13,6 +13,7 @@ BUDGETS = {
     ORDINARY: 15.0,
     HOME: 30.0,
     ABROAD: 30.0,
+    "challenge": 60.0,
     "emergency ratio": 1.3,
 }
 ROWS = {
@@ -22,6 +23,8 @@ ROWS = {
     "call KB": "memory per established call, KB",
     "binding KB": "memory per binding, KB",
     "call out": "known phone's call to a trunk, µs",
+    "challenged": "phone's challenged call to a trunk, µs",
+    "challenge": "what the challenge adds, µs",
     "emergency": "known phone's emergency call to it, µs",
     "emergency ratio": "emergency / ordinary call, times",
     ORDINARY: "decision: ordinary call, µs",

@@ -155,6 +155,13 @@ class TestWriting:
         message.add("Server", "€")
         assert "Subject: é\r\nServer: €".encode() in message.to_bytes()
 
+    @pytest.mark.parametrize("body", [b"", b"x" * 9, b"\xff" * 1234])
+    def test_the_size_is_that_of_the_bytes(self, body: bytes) -> None:
+        message = request(("Via", "SIP/2.0/UDP h"), ("Subject", "é€"), ("X-Empty", ""))
+        message.body = body
+        assert message.size == len(message.to_bytes())
+        assert Response(200, "", [], []).size == len(Response(200, "", [], []).to_bytes())
+
     @pytest.mark.parametrize("end", ["\r\n", "\n", "\r"])
     def test_line_ends_cannot_be_injected(self, end: str) -> None:
         evil = f"x{end}Via: y"

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from switch.store.audit import GENESIS, Head, digest_of, link, purge
+from switch.store.audit import GENESIS, Head, append, digest_of, link, purge
 
 OpenStore = Callable[..., Any]
 
@@ -47,6 +48,26 @@ def tampered(path: Any, statement: str) -> None:
             connection.execute(f"DROP TRIGGER audit_no_{verb}")
         connection.execute(statement)
     connection.close()
+
+
+def test_a_batch_adds_only_what_the_chain_lacks(open_store: OpenStore) -> None:
+    async def run() -> None:
+        async with open_store() as store:
+            store.put(*(attempt(f"c{n}") for n in range(4)))
+            await store.writer.settle()
+
+            async def again(connection: AsyncConnection) -> int:
+                repeated = [attempt(f"c{n}") for n in range(1, 7)]  # as a replay does
+                return (await append(connection, repeated)).seq
+
+            assert await store.writer.carry_out(again) == 7
+            with sqlite3.connect(store.path) as connection:
+                rows = connection.execute("SELECT id FROM audit ORDER BY seq").fetchall()
+            connection.close()
+            assert [name for (name,) in rows] == [f"c{n}" for n in range(7)]
+            assert (await store.audit.verify()).broken_at is None
+
+    asyncio.run(run())
 
 
 def test_each_row_is_linked_to_the_one_before(open_store: OpenStore) -> None:
