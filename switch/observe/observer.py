@@ -92,6 +92,10 @@ def _threshold(metrics: Metrics, fields: Fields) -> None:
     metrics.count("usage_thresholds", str(fields["percentage"]))
 
 
+def _alert(metrics: Metrics, fields: Fields) -> None:
+    metrics.count("use_alerts", str(fields["detector"]), str(fields["reached"]))
+
+
 def _notice(metrics: Metrics, fields: Fields) -> None:
     metrics.count("notices", str(fields["channel"]), str(fields["state"]))
 
@@ -108,6 +112,7 @@ _COUNTED: dict[str, Callable[[Metrics, Fields], None]] = {
     "emergency.failover": _emergency_failover,
     "media.announcement": _announcement,
     "usage.threshold": _threshold,
+    "use.alert": _alert,
     "auth.failed": _auth_failed,
     "notice.sent": _notice,
     "notice.failed": _notice,
