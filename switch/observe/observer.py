@@ -51,6 +51,7 @@ _LEVELS: dict[str, int] = {
     "emergency.refresh_failed": logging.ERROR,
     "emergency.session_expired": logging.ERROR,
     "media.lost": logging.WARNING,
+    "use.skipped": logging.WARNING,
     "notice.failed": logging.ERROR,
     "notice.bounced": logging.WARNING,
 }

@@ -41,6 +41,7 @@ class Watching:
         self._bar = bar
         self._waiting: deque[bytes] = deque(maxlen=CAPACITY)
         self._is_recalling = False
+        self._skipped = 0
         self._media: dict[tuple[str, str], tuple[int, int]] = {}  # by line and SIP Call-ID
         self.watch = Watch(settings)
 
@@ -57,12 +58,16 @@ class Watching:
             return  # all are off: nothing is kept of any call
         for record in records:
             if record.startswith(KIND):
+                self._skipped += len(self._waiting) == self._waiting.maxlen
                 self._waiting.append(record)
 
     def look(self) -> None:
         """Look at the calls that ended since; called once a second."""
         if self._is_recalling:
             return  # what ended meanwhile comes after what is remembered
+        if self._skipped:
+            self._exchange.outbox.note("use.skipped", calls=self._skipped)
+            self._skipped = 0
         for _ in range(len(self._waiting)):
             record: dict[str, Any] = orjson.loads(self._waiting.popleft())
             line = record["line"]

@@ -198,4 +198,6 @@ def test_records_that_nobody_looks_at_do_not_pile_up_for_ever(
     house.watching.feed([b'{"k":"cdr","line":null}'] * 10)
     assert len(house.watching._waiting) == 3
     house.watching.look()
+    house.watching.look()
     assert not house.watching._waiting
+    assert house.exchange.outbox.events == [("use.skipped", {"calls": 7})]
