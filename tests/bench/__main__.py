@@ -66,7 +66,7 @@ REPETITION_S = 2.5
 LINGER_S = 3.6  # 64*T1 and a bit: the last timer of a finished transaction (T1 = 50 ms)
 HELD_CALLS = 2000
 SIPPY_CALLS = 300
-LIMIT_S = 270  # whole seconds; leaves time to end what runs within 285 s
+LIMIT_S = 285  # whole seconds; leaves time to end what runs within five minutes
 
 CALLING_LINES = round(RATE * BLOCK_S)  # each makes one call a block
 EMERGENCY_RATE = 60.0  # an emergency call and an ordinary one at the same rate
