@@ -24,7 +24,6 @@ from switch.sip.outbox import Event
 from switch.terms.ladders import Ladders
 from switch.terms.outline import Circumstances, outline
 
-CLAUSE: Final = "3(b)"
 KIND: Final = b'{"k":"cdr"'
 CAPACITY: Final = 50_000
 SLICE: Final = 20  # calls that are recalled in one turn of the loop: a millisecond

@@ -91,7 +91,7 @@ def test_out_of_it_two_detectors_open_a_case_that_names_features_and_calls() -> 
         house.call(n)
     [step] = house.ladders.open_cases()
     assert step.ladder.line == "101"
-    assert step.clause == "3(a)"
+    assert step.clause == "3(b)"
     assert "_share" in step.because
     assert "calls c" in step.because
     kinds = [each["kind"] for name, each in house.exchange.outbox.events if name == "notice.due"]
