@@ -40,11 +40,6 @@ class BarringRig(WatchedRig):
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Path:
-    return tmp_path
-
-
-@pytest.fixture
 def phone() -> Iterator[Handset]:
     with Handset("--address", "127.0.0.1") as running:
         yield running
@@ -77,8 +72,8 @@ def told(rig: Rig) -> bool:
     return "use.alert" in rig.log.read_text("utf-8")
 
 
-def test_in_the_shadow_an_alert_is_told_and_nothing_follows(home: Path, phone: Handset) -> None:
-    with WatchedRig(home) as rig:
+def test_in_the_shadow_an_alert_is_told_and_nothing_follows(tmp_path: Path, phone: Handset) -> None:
+    with WatchedRig(tmp_path) as rig:
         phone.register("101", "demo-101", rig.address)
         defraud(rig, phone)
         until(lambda: told(rig), 5, "use.alert in the log")
@@ -87,8 +82,10 @@ def test_in_the_shadow_an_alert_is_told_and_nothing_follows(home: Path, phone: H
         assert status_of(rig, phone, f"{RANGE}9") == 200
 
 
-def test_toll_fraud_bars_calls_abroad_until_a_person_lifts_it(home: Path, phone: Handset) -> None:
-    with BarringRig(home) as rig:
+def test_toll_fraud_bars_calls_abroad_until_a_person_lifts_it(
+    tmp_path: Path, phone: Handset
+) -> None:
+    with BarringRig(tmp_path) as rig:
         phone.register("101", "demo-101", rig.address)
         defraud(rig, phone)
         until(lambda: rig.ask("line.show", line="101")["state"] == "fraud_hold", 5, "fraud_hold")
