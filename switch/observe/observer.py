@@ -48,6 +48,7 @@ _LEVELS: dict[str, int] = {
     "emergency.failover": logging.ERROR,
     "media.sounds_failed": logging.ERROR,
     "media.announcement": logging.DEBUG,
+    "call.media": logging.DEBUG,
     "emergency.refresh_failed": logging.ERROR,
     "emergency.session_expired": logging.ERROR,
     "media.lost": logging.WARNING,
