@@ -75,7 +75,7 @@ class Climb:
 _SOON = Climb(Rung.WATCH, "", "80 % of the threshold")
 _NEAR = Climb(Rung.WARNED, "", "90 % of the threshold")
 _OVER = Climb(Rung.REVIEW_OPEN, "", "the threshold was reached: an indicator to review")
-_SEEN = Climb(Rung.REVIEW_OPEN, "fair_use_detected", "a detector found a pattern to review")
+_SEEN = Climb(Rung.REVIEW_OPEN, "fair_use_detected", "a detector found a pattern to review", "3(b)")
 _DISMISSED = Climb(Rung.RESOLVED, "fair_use_resolved", "a person finds nothing to pursue")
 
 # A threshold may come first of all at 100 (a long call, a correction): rungs below are passed over.

@@ -145,7 +145,7 @@ DETECTORS: tuple[Detector, ...] = (
         "D2", "predictive dialling", "outcome",
         (
             Feature("cancelled_share", lambda p: share(p.day.cancelled, p.day.attempts, 50), 0.2, 0.4),
-            Feature("quick_bye_share", lambda p: share(p.day.quick, p.day.answered, 50), 0.03, 0.1),
+            Feature("quick_bye_share", lambda p: share(p.day.quick, p.day.answered, 30), 0.03, 0.1),
         ),
         "a recruiter who meets many voicemails",
         needs=2,

@@ -59,6 +59,7 @@ class Duties:
         self.ledger.courier = self.courier
         settings = found().settings
         self.ladders = Ladders(exchange.outbox, self._account_of, settings.usage.answer_within_ms)
+        use_cases.minutes.rung_of = self.ladders.rung_of
         self.watching = Watching(
             exchange,
             self.ladders,

@@ -49,7 +49,7 @@ def summary(case: dict[str, object], now: int) -> list[str]:
     sentences = [
         f"Case {case['case']} of line {case['line']} (account {case['account']}) {state}, since {since}.",
         f"Used in this cycle: {used // 60_000} of {limit // 60_000} minutes. {lately}",
-        "The customer " + ("answered." if case.get("contacted") else "has not answered."),
+        _word_of_customer(rung, contacted=bool(case.get("contacted"))),
     ]
     deadline = case.get("deadline")
     if isinstance(deadline, int) and rung == "notified":
@@ -60,6 +60,14 @@ def summary(case: dict[str, object], now: int) -> list[str]:
     may = show.readable("", case.get("may_decide"))
     sentences.append(f"You may say: vigie case decide {case['case']} {may.replace(', ', ' | ')}")
     return sentences if may != "-" else sentences[:-1]
+
+
+def _word_of_customer(rung: str, *, contacted: bool) -> str:
+    if contacted:
+        return "The customer answered."
+    if rung == "review_open":
+        return "The customer has not been asked yet."
+    return "The customer has not answered."
 
 
 def _ms(case: dict[str, object], key: str) -> int:

@@ -1,6 +1,7 @@
 """The use cases behind `vigie usage`: what a line used, and corrections of it."""
 
 import secrets
+from collections.abc import Callable
 from typing import Final
 
 from switch.call.exchange import Exchange
@@ -16,11 +17,16 @@ LARGEST_MS: Final = 366 * 86_400_000
 
 
 class Minutes:
-    """Over one exchange; the database tells what the meters no longer hold."""
+    """Over one exchange; the database tells what the meters no longer hold.
+
+    `rung_of`: where a line stands on its ladder in a cycle, "" where it never climbed; the meter alone
+    knows no later rung than the review.
+    """
 
     def __init__(self, exchange: Exchange, reader: Reader) -> None:
         self._exchange = exchange
         self._reader = reader
+        self.rung_of: Callable[[str, int], str] = lambda line, cycle: ""
 
     def table(self) -> dict[str, UseCase]:
         """The commands by name."""
@@ -32,7 +38,10 @@ class Minutes:
 
     def show(self, args: Args) -> object:
         """Minutes of the present cycle, live calls included."""
-        return reading_of(self._exchange, self._line(args), boottime()).as_json()
+        line = self._line(args)
+        reading = reading_of(self._exchange, line, boottime())
+        rung = self.rung_of(line, reading.cycle.n)
+        return reading.as_json() | ({"state": rung} if rung else {})
 
     async def show_stored(self, args: Args) -> object:
         """The same without a running switch: what ended calls came to."""

@@ -65,6 +65,7 @@ COUNTERS = (
     Described("announcements", "Announcements asked for", ("name", "outcome")),
     Described("notices", "Notices that were settled, by outcome", ("channel", "state")),
     Described("usage_thresholds", "Fair-use thresholds crossed", ("percentage",)),
+    Described("use_alerts", "Alerts of forbidden uses", ("detector", "reached")),
 )
 
 GAUGES = (

@@ -54,10 +54,12 @@ _LEVELS: dict[str, int] = {
     "emergency.failover": logging.ERROR,
     "media.sounds_failed": logging.ERROR,
     "media.announcement": logging.DEBUG,
+    "call.media": logging.DEBUG,
     "emergency.refresh_failed": logging.ERROR,
     "emergency.session_expired": logging.ERROR,
     "emergency.not_acknowledged": logging.ERROR,
     "media.lost": logging.WARNING,
+    "use.skipped": logging.WARNING,
     "notice.failed": logging.ERROR,
     "notice.bounced": logging.WARNING,
 }
@@ -99,6 +101,10 @@ def _threshold(metrics: Metrics, fields: Fields) -> None:
     metrics.count("usage_thresholds", str(fields["percentage"]))
 
 
+def _alert(metrics: Metrics, fields: Fields) -> None:
+    metrics.count("use_alerts", str(fields["detector"]), str(fields["reached"]))
+
+
 def _notice(metrics: Metrics, fields: Fields) -> None:
     metrics.count("notices", str(fields["channel"]), str(fields["state"]))
 
@@ -119,6 +125,7 @@ _COUNTED: dict[str, Callable[[Metrics, Fields], None]] = {
     "emergency.failover": _emergency_failover,
     "media.announcement": _announcement,
     "usage.threshold": _threshold,
+    "use.alert": _alert,
     "auth.failed": _auth_failed,
     "device.stolen_seen": _retired_seen,
     "device.retired_seen": _retired_seen,

@@ -153,6 +153,11 @@ class Ladders:
         """The last step of a case by its name, None if there is none in memory."""
         return next((step for step in self._last.values() if step.ladder.id == case), None)
 
+    def rung_of(self, line: str, cycle: int) -> str:
+        """Where a line stands in a cycle, "" if it never climbed."""
+        step = self._last.get((line, cycle))
+        return step.ladder.rung.value if step is not None else ""
+
     def due(self, at: int) -> list[Ladder]:
         """The ladders whose deadline has come."""
         return [step.ladder for step in self._last.values() if is_due(step.ladder, at)]

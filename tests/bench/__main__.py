@@ -3,6 +3,7 @@
     switch     REGISTER, calls of a trunk, calls of phones (digest on INVITE)
     emergency  the switch again: calls of phones to a trunk, ordinary, challenged and emergency, by
                turns (ratio.py); decisions alone
+    detectors  two switches by turns: the same calls with all detectors and with none (watched.py)
     Sippy      calls (a Python B2BUA without digest, policy, metering, CDR or log)
     Kamailio   REGISTER, calls, calls with digest (a proxy in C)
 
@@ -47,7 +48,7 @@ from house import (
 )
 from load import Load, LoadFailed, Outcome
 from process import Process
-from ratio import BLOCK, Phones, check_aftermath, compare
+from ratio import BLOCK, CALLED_OUT, Phones, check_aftermath, compare
 from servers import (
     NotStarted,
     data_of,
@@ -58,6 +59,9 @@ from servers import (
     start_switch_with_carrier,
 )
 from table import table
+from watched import BLOCK_S, RATE, Side, ratios, rest
+
+from policy.acceptable_use.detectors import DETECTORS
 
 # Not /tmp: where other programs delete files all the time, ext4 without a journal looks long for the inode
 # of a new one, and each notice is one.
@@ -69,10 +73,15 @@ REPETITION_S = 2.5
 LINGER_S = 3.6  # 64*T1 and a bit: the last timer of a finished transaction (T1 = 50 ms)
 HELD_CALLS = 2000
 SIPPY_CALLS = 300
-LIMIT_S = 330  # whole seconds; leaves time to end what runs within 345 s
+LIMIT_S = 385  # whole seconds; leaves time to end what runs within 400 s
 
 ROUNDS = 5  # of a block of each kind of ratio.py
-OF = {"emergency": "switch"}  # whose figures they are
+CALLING_LINES = round(RATE * BLOCK_S)  # each makes one call a block of watched.py
+NO_DETECTORS = f"""
+[acceptable_use]
+off = {[detector.id for detector in DETECTORS]}
+"""
+OF = {"emergency": "switch", "detectors": "switch"}  # whose figures they are
 
 CPU_KINDS = ("call", "call, digest", "register")
 DECISIONS = (ORDINARY, HOME, ABROAD)
@@ -86,6 +95,7 @@ WANTED = {  # a figure that is missing makes the run a failure
         "emergency",
         "emergency ratio",
     ),
+    "detectors": ("detectors ratio",),
     "Sippy": ("call", "call KB"),
     "Kamailio": (*CPU_KINDS, "call KB", "binding KB"),
 }
@@ -227,15 +237,38 @@ def bench_emergency(bench: Bench) -> None:
         check_aftermath(data_of(bench.work, SWITCHES[2]), BLOCK * len(costs.of["emergency"]))
         for kind in costs.of:
             bench.found("switch", kind, costs.median(kind))
-        ratios = costs.ratios
+        beside = costs.ratios
         bench.found("switch", "challenge", costs.challenge)
-        bench.found("switch", "emergency ratio", statistics.median(ratios))
+        bench.found("switch", "emergency ratio", statistics.median(beside))
         bench.notes.append(
-            f"emergency / ordinary call: {min(ratios):.2f} to {max(ratios):.2f} in {len(ratios)} rounds "
+            f"emergency / ordinary call: {min(beside):.2f} to {max(beside):.2f} in {len(beside)} rounds "
             f"of {BLOCK} calls; load average {os.getloadavg()[0]:.1f}"
         )
     finally:
         process.stop()
+
+
+def bench_detectors(bench: Bench) -> None:
+    """The same calls with all detectors and with none, on two switches by turns."""
+    on, off = SWITCHES[3:5]
+    users = write_users(bench.work / "watched-users.csv", by_number=True, dialled=CALLED_OUT)
+    with contextlib.ExitStack() as running:
+        sides = []
+        for listen, more in ((on, ""), (off, NO_DETECTORS)):
+            process = start_switch_with_carrier(bench.work, listen, SERVER_CORE, more)
+            running.callback(process.stop)
+            load = Load(listen, users, bench.work, SIPP_CORE)
+            load.register(CALLING_LINES, 400, PHONE)
+            sides.append(Side(process, load))
+        time.sleep(LINGER_S)
+        rest(*sides)
+        found, with_them, without = ratios(*sides, LINGER_S, say)
+    bench.found("switch", "detectors ratio", statistics.median(found))
+    bench.notes.append(
+        f"detectors on and off, by turns in {len(found)} pairs of blocks at {RATE:.0f}/s: "
+        f"{statistics.mean(with_them):.0f} and {statistics.mean(without):.0f} µs a call, "
+        f"ratio {min(found):.2f} to {max(found):.2f}"
+    )
 
 
 def bench_sippy(bench: Bench) -> None:
@@ -304,7 +337,7 @@ def main() -> int:
     """Run it; 0 when every figure was measured, 1 else, 2 for a taken port."""
     parser = argparse.ArgumentParser(prog="bench", description="CPU and memory beside two peers")
     parser.add_argument("--quick", action="store_true", help="one repetition, no memory")
-    parser.add_argument("--only", choices=("switch", "emergency", "sippy", "kamailio"))
+    parser.add_argument("--only", choices=("switch", "emergency", "detectors", "sippy", "kamailio"))
     chosen = parser.parse_args()
     if shutil.which("sipp") is None or shutil.which("taskset") is None:
         say("sipp (Debian: sip-tester) and taskset (util-linux) are needed")
@@ -320,6 +353,7 @@ def main() -> int:
         servers = {
             "switch": bench_switch,
             "emergency": bench_emergency,
+            "detectors": bench_detectors,
             "Sippy": bench_sippy,
             "Kamailio": bench_kamailio,
         }

@@ -27,10 +27,10 @@ from switch.sip.parser import parse
 
 RATE = 200.0  # calls a second, of either kind: a third of the core, as for other figures
 BLOCK = 300  # calls
-EMERGENCY, ORDINARY = "18", "0145678901"
+EMERGENCY, CALLED_OUT = "18", "0145678901"
 KINDS = {  # number and scenario
-    "challenged": (ORDINARY, "phone"),
-    "call out": (ORDINARY, "known"),
+    "challenged": (CALLED_OUT, "phone"),
+    "call out": (CALLED_OUT, "known"),
     "emergency": (EMERGENCY, "known"),
 }
 STORED_S = 10.0  # by then all is in the database

@@ -23,22 +23,20 @@ class NotStarted(Exception):
 
 
 def start_switch(
-    work: Path, listen: Address, core: int, http: Address | None = None, wrap: tuple[str, ...] = ()
+    work: Path, listen: Address, core: int, http: Address | None = None, more: str = ""
 ) -> Process:
     """The switch with its log (level info), journal, meters and CDR database as in production.
 
-    `wrap` is a command to run it under, such as a profiler.
+    `more` are sections of its configuration.
     """
-    directory = write_config(work / f"switch-{listen[1]}", listen, http)
-    return start_configured(directory, listen, core, wrap)
+    directory = write_config(work / f"switch-{listen[1]}", listen, http, more)
+    return start_configured(directory, listen, core)
 
 
-def start_configured(
-    directory: Path, listen: Address, core: int, wrap: tuple[str, ...] = ()
-) -> Process:
+def start_configured(directory: Path, listen: Address, core: int) -> Process:
     """The switch with the configuration in `directory`; its data is beside it."""
     command = [
-        *(wrap or (sys.executable,)),
+        sys.executable,
         "-m", "switch", "run", "--config", str(directory), "--data", str(directory / "data"),
     ]  # fmt: skip
     return _started(Process(command, core, directory / "log"), b"ready {", listen)
@@ -49,12 +47,12 @@ def data_of(work: Path, listen: Address) -> Path:
     return work / f"switch-{listen[1]}" / "data"
 
 
-def start_switch_with_carrier(work: Path, listen: Address, core: int) -> Process:
+def start_switch_with_carrier(work: Path, listen: Address, core: int, more: str = "") -> Process:
     """The same, with a first trunk that has answered its probe: the next one comes in five minutes."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as carrier:
         carrier.bind(CARRIER)
         carrier.settimeout(START_S)
-        process = start_switch(work, listen, core)
+        process = start_switch(work, listen, core, more=more)
         try:
             data, remote = carrier.recvfrom(65_535)
         except TimeoutError:

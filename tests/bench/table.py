@@ -15,6 +15,7 @@ BUDGETS = {
     ABROAD: 30.0,
     "challenge": 60.0,
     "emergency ratio": 1.3,
+    "detectors ratio": 1.15,
 }
 ROWS = {
     "call": "call, µs",
@@ -27,6 +28,7 @@ ROWS = {
     "challenge": "what the challenge adds, µs",
     "emergency": "known phone's emergency call to it, µs",
     "emergency ratio": "emergency / ordinary call, times",
+    "detectors ratio": "call with all detectors / none, times",
     ORDINARY: "decision: ordinary call, µs",
     HOME: "decision: 18 from home, µs",
     ABROAD: "decision: 18 from abroad, µs",

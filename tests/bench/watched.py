@@ -56,7 +56,7 @@ def ratios(
     for n in range(PAIRS + 1):
         for side in (on, off) if n % 2 else (off, on):
             side.mark()
-            side.load.call_out(calls, RATE)
+            side.load.call_out(calls, RATE, "phone")
     time.sleep(linger_s)
     for side in (on, off):
         side.mark()

@@ -1,5 +1,6 @@
 """Forbidden uses on a running switch: in the shadow by default, and what follows where it isn't."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,14 @@ from tests.wire.rig import Rig, until
 
 RANGE = "005371234567"
 # A call of a second must be enough: the limits are the operator's.
-LIMITS = "[acceptable_use.limits.D14]\ntogether_to_one_range = [1, 2]\nrisk_ms_an_hour = [1, 2]\n"
+LIMITS = """
+[acceptable_use.limits.D14]
+together_to_one_range = [1, 2]
+risk_ms_an_hour = [1, 2]
+
+[acceptable_use.limits.D12]
+attempts_a_cycle = [2, 9]
+"""
 
 
 class WatchedRig(Rig):
@@ -21,7 +29,7 @@ class WatchedRig(Rig):
     def _write_config(self) -> None:
         super()._write_config()
         path = self.config / "vigie.toml"
-        watched = f"\n[acceptable_use]\nshadow = {self.shadow}\n\n{LIMITS}"
+        watched = f"\n[acceptable_use]\nshadow = {self.shadow}\n{LIMITS}"
         path.write_text(path.read_text("utf-8") + watched, "utf-8")
 
 
@@ -29,11 +37,6 @@ class BarringRig(WatchedRig):
     """Out of the shadow."""
 
     shadow = "false"
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
-    return tmp_path
 
 
 @pytest.fixture
@@ -69,8 +72,8 @@ def told(rig: Rig) -> bool:
     return "use.alert" in rig.log.read_text("utf-8")
 
 
-def test_in_the_shadow_an_alert_is_told_and_nothing_follows(home: Path, phone: Handset) -> None:
-    with WatchedRig(home) as rig:
+def test_in_the_shadow_an_alert_is_told_and_nothing_follows(tmp_path: Path, phone: Handset) -> None:
+    with WatchedRig(tmp_path) as rig:
         phone.register("101", "demo-101", rig.address)
         defraud(rig, phone)
         until(lambda: told(rig), 5, "use.alert in the log")
@@ -79,8 +82,10 @@ def test_in_the_shadow_an_alert_is_told_and_nothing_follows(home: Path, phone: H
         assert status_of(rig, phone, f"{RANGE}9") == 200
 
 
-def test_toll_fraud_bars_calls_abroad_until_a_person_lifts_it(home: Path, phone: Handset) -> None:
-    with BarringRig(home) as rig:
+def test_toll_fraud_bars_calls_abroad_until_a_person_lifts_it(
+    tmp_path: Path, phone: Handset
+) -> None:
+    with BarringRig(tmp_path) as rig:
         phone.register("101", "demo-101", rig.address)
         defraud(rig, phone)
         until(lambda: rig.ask("line.show", line="101")["state"] == "fraud_hold", 5, "fraud_hold")
@@ -92,5 +97,13 @@ def test_toll_fraud_bars_calls_abroad_until_a_person_lifts_it(home: Path, phone:
         assert status_of(rig, phone, "18") == 200
         kinds = {notice["kind"] for notice in rig.ask("notice.list", line="101")}
         assert "fraud_hold" in kinds
+        (case,) = rig.ask("case.list")
+        shown = rig.run("case", "show", case["case"])
+        assert shown.returncode == 0, shown.stderr
+        assert "is to be reviewed" in shown.stdout
+        assert {"D12", "D14"} <= set(
+            re.findall(r"D\d+", shown.stdout.partition("detectors see")[2])
+        )
+        assert "fair_use_detected" in shown.stdout
         assert rig.run("line", "resume", "101").returncode == 0
         assert status_of(rig, phone, f"{RANGE}9") == 200

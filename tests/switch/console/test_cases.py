@@ -134,6 +134,7 @@ def test_an_approval_changes_the_plan_of_calls_that_are_answered_later() -> None
 
 def test_a_case_in_sentences() -> None:
     desk = Desk()
+    assert summary(desk.do("show"), NOW)[2] == "The customer has not been asked yet."
     desk.do("decide", decision="notify")
     shown = desk.do("show") | {"used_ms": 5_120 * MINUTE_MS}
     said = summary(shown, NOW + DAY_MS)

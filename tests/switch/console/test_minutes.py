@@ -50,6 +50,17 @@ def test_a_correction_adds_to_the_sum_and_is_on_record(minutes: Minutes) -> None
     assert added != taken
 
 
+def test_the_state_is_the_rung_of_the_ladder_where_a_person_has_decided(minutes: Minutes) -> None:
+    minutes.adjust({"line": "101", "ms": 5_001 * MINUTE, "reason": "a test"})
+    shown: Any = minutes.show({"line": "101"})
+    assert shown["state"] == "review_open", "what the meter knows"
+    minutes.rung_of = lambda line, cycle: "per_minute" if line == "101" else ""
+    shown = minutes.show({"line": "101"})
+    assert shown["state"] == "per_minute"
+    shown = minutes.show({"line": "102"})
+    assert shown["state"] == "normal"
+
+
 @pytest.mark.parametrize(
     ("args", "slug"),
     [

@@ -3,6 +3,9 @@
 import ast
 from pathlib import Path
 
+from switch.observe.metrics import Metrics
+from switch.observe.observer import Observer
+
 SWITCH = Path(__file__).parents[3] / "switch"
 # What the log itself says of each line, and the arguments of the call that writes it.
 OWN = {"level", "event", "ts", "node", "room", "self", "name"}
@@ -23,3 +26,10 @@ def test_no_fact_takes_a_field_of_the_log_s_own() -> None:
     facts = noted()
     assert len(facts) > 50
     assert [(place, fields & OWN) for place, fields in facts if fields & OWN] == []
+
+
+def test_an_alert_of_a_forbidden_use_is_logged_and_counted() -> None:
+    metrics = Metrics()
+    alert = {"line": "101", "detector": "D14", "reached": "hard", "values": {"x": 1.0}}
+    Observer(metrics)([("use.alert", alert)])
+    assert metrics.counted("use_alerts", "D14", "hard") == 1

@@ -46,22 +46,39 @@ def test_cdrs_by_line_and_time_oldest_first(open_store: OpenStore, call_record: 
     asyncio.run(run())
 
 
-def test_notices_move_forward(open_store: OpenStore) -> None:
-    def notice(state: str, changed_at: int) -> dict[str, Any]:
-        return {
-            "k": "notice",
-            "id": "n1",
-            "at": 1,
-            "line": "101",
-            "account": "demo",
-            "kind": "usage",
-            "percentage": 80,
-            "clause": "3(a)",
-            "channel": "mail",
-            "state": state,
-            "changed_at": changed_at,
-        }
+def notice(state: str, changed_at: int, percentage: int = 80, id_: str = "n1") -> dict[str, Any]:
+    return {
+        "k": "notice",
+        "id": id_,
+        "at": 1,
+        "line": "101",
+        "account": "demo",
+        "kind": "usage",
+        "percentage": percentage,
+        "clause": "3(a)",
+        "channel": "mail",
+        "state": state,
+        "changed_at": changed_at,
+    }
 
+
+def test_notices_of_one_millisecond_are_ascending(open_store: OpenStore) -> None:
+    """As `usage fair_use 101 10 100` sorts before `... 80`."""
+
+    async def run() -> None:
+        async with open_store() as store:
+            for percentage in (80, 90, 100):
+                store.put(notice("sent", 1, percentage, f"fair_use 101 10 {percentage}"))
+            await store.writer.settle()
+            found = await store.reader.notices("101")
+            assert [each.percentage for each in found] == [80, 90, 100]
+            (newest,) = await store.reader.notices("101", limit=1)
+            assert newest.percentage == 100
+
+    asyncio.run(run())
+
+
+def test_notices_move_forward(open_store: OpenStore) -> None:
     async def run() -> None:
         async with open_store() as store:
             for record in (notice("queued", 1), notice("sent", 2), notice("queued", 1)):

@@ -53,6 +53,14 @@ def test_crossings_make_a_case_that_says_how_it_came_about() -> None:
     assert not desk.notices  # the crossing's own notice is the ledger's
 
 
+def test_it_says_where_a_line_stands() -> None:
+    desk = Desk()
+    assert desk.ladders.rung_of("101", 3) == ""
+    desk.cross(80)
+    assert desk.ladders.rung_of("101", 3) == "watch"
+    assert desk.ladders.rung_of("101", 4) == desk.ladders.rung_of("102", 3) == ""
+
+
 def test_a_crossing_told_twice_and_one_of_the_operators_own_percentages_are_no_step() -> None:
     desk = Desk()
     for percentage in (80, 80, 50):

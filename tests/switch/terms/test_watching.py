@@ -91,7 +91,7 @@ def test_out_of_it_two_detectors_open_a_case_that_names_features_and_calls() -> 
         house.call(n)
     [step] = house.ladders.open_cases()
     assert step.ladder.line == "101"
-    assert step.clause == "3(a)"
+    assert step.clause == "3(b)"
     assert "_share" in step.because
     assert "calls c" in step.because
     kinds = [each["kind"] for name, each in house.exchange.outbox.events if name == "notice.due"]
@@ -141,7 +141,7 @@ def test_a_phone_is_no_news_because_the_switch_was_restarted() -> None:
 
     asyncio.run(house.watching.recall(remembered()))
     times = {"start": START, "answer": START + 1, "end": START + 60_000}
-    house.watching._around = lambda line, record: Circumstances(  # type: ignore[method-assign]
+    house.watching._around = lambda line, record, ended_since: Circumstances(  # type: ignore[method-assign]
         "Europe/Paris", 0, "Yealink", "192.0.2"
     )
     house.call(21, dst="+442079460000", **times)
@@ -167,6 +167,38 @@ def test_a_phone_that_sends_and_hears_nothing_for_long_is_no_conversation() -> N
     assert house.alerts == [("D10", "soft")]
     house.call(6, **times)
     assert house.watching.watch._lines["101"].profile.day.silent == 2, "it was said of those calls"
+
+
+def test_calls_that_end_within_a_second_were_up_together() -> None:
+    house = House(shadow=True)
+    seen: list[tuple[str, int]] = []
+    house.watching.watch.add = lambda line, call: (
+        seen.append(  # type: ignore[assignment]
+            (call.call_id, call.concurrent)
+        )
+        or []
+    )
+    for n, line in enumerate(("101", "102", "101", "101")):
+        times = {"start": START, "answer": START + 9, "end": START + 60_000 + n}
+        house.watching.feed([orjson.dumps(house.record(n, line=line, **times))])
+    missed = house.record(4, start=START, answer=None, end=START + 60_004)
+    later = house.record(5, start=START, answer=START + 60_003, end=START + 61_000)
+    house.watching.feed([orjson.dumps(missed), orjson.dumps(later)])
+    house.watching.look()
+    assert seen == [("c0", 3), ("c1", 1), ("c2", 2), ("c3", 1), ("c4", 2), ("c5", 1)]
+
+
+def test_many_calls_at_once_are_looked_at_by_and_by(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loop waits for a look: emergency calls, too."""
+    monkeypatch.setattr("switch.terms.watching.AT_ONCE", 40)
+    house = House(shadow=True)
+    for n in range(100):
+        house.watching.feed([orjson.dumps(house.record(n))])
+    counts = []
+    for _ in range(4):
+        house.watching.look()
+        counts.append(house.watching.watch._lines["101"].profile.attempts)
+    assert counts == [40, 80, 100, 100]
 
 
 def test_with_all_detectors_off_nothing_is_kept() -> None:
@@ -198,4 +230,6 @@ def test_records_that_nobody_looks_at_do_not_pile_up_for_ever(
     house.watching.feed([b'{"k":"cdr","line":null}'] * 10)
     assert len(house.watching._waiting) == 3
     house.watching.look()
+    house.watching.look()
     assert not house.watching._waiting
+    assert house.exchange.outbox.events == [("use.skipped", {"calls": 7})]

@@ -320,6 +320,17 @@ def renumbered(given: Values, _: Values) -> Values:
     return {f"{given['line']}_ms": outcome(world)["used_ms"]}
 
 
+@scene("line", "device", "ms")
+def replaced(given: Values, _: Values) -> Values:
+    """One call from each device that the line has, one after the other."""
+    world = World(demo())
+    with pytest.MonkeyPatch.context() as patch:
+        for ms in given["ms"]:  # each with a phone of its own
+            Placed(world, {"dial": OUTSIDE, "talk_s": ms / 1000}, patch).place()
+    assert len(world.cdrs) == len(given["device"])
+    return {f"{given['line']}_ms": outcome(world)["used_ms"]}
+
+
 @scene("suspend_at_ms", "bye", "release_active")
 def suspended(given: Values, _: Values) -> Values:
     assert not given["release_active"], "what the demonstration is configured for"

@@ -72,9 +72,12 @@ def leg_events(legs: list[list[Any]], **more: list[Any]) -> list[Event]:
     return events
 
 
-@scene("used_ms", "add_ms")
-def one_more_call(given: Values, _: Values) -> Values:
-    return shown(played(leg_events([[0, given["add_ms"]]]), given["used_ms"]))
+@scene("used_ms", maybe=("add_ms", "adjust_ms"))
+def one_more(given: Values, _: Values) -> Values:
+    """What was used, then a correction, then a call."""
+    events = [{"t": 0, "adjust": given["adjust_ms"]}] if "adjust_ms" in given else []
+    events += leg_events([[1, 1 + given["add_ms"]]]) if "add_ms" in given else []
+    return shown(played(events, given["used_ms"]))
 
 
 @scene(
@@ -172,6 +175,14 @@ def dead_with_a_relay(given: Values, _: Values) -> Values:
     ]
     outcome = shown(played(events))
     return {**outcome, "source": "heartbeat" if outcome["estimated"] else "relay"}
+
+
+@scene("answer", "crash_at", "bye", maybe=("up_at",))
+def alive_over_a_crash(given: Values, _: Values) -> Values:
+    """The switch is killed and is up again; the call hangs up only then."""
+    away = given.get("up_at", given["crash_at"]) - given["crash_at"]
+    crash = {"t": given["crash_at"], "crash": True, "for": away}
+    return shown(played([*leg_events([[given["answer"], given["bye"]]]), crash]))
 
 
 @scene("mono_ms", "wall_step_s")
