@@ -515,6 +515,24 @@ def test_retired_hardware_that_shows_itself_is_wiped_without_an_alarm(
     assert not house.events("notice.due")
 
 
+@pytest.mark.parametrize("was_claimed", [True, False])
+def test_a_theft_of_hardware_without_a_line_leaves_the_line_alone(
+    house: House, was_claimed: bool
+) -> None:
+    """From its box, or on its way back after a replacement."""
+    device = FakeDevice(house, NAME)
+    if was_claimed:
+        device.join()
+        house.fleet.retire(house.twin(NAME), Event.REPLACE, "person", "")
+    else:
+        device.arm()
+    house.fleet.steal(house.twin(NAME), "person")
+    assert house.exchange.facts.lines["101"].state is LineState.ACTIVE
+    if not was_claimed:
+        assert device.claim().result is ClaimResult.REFUSED
+        assert [each["way"] for each in house.events("device.stolen_seen")] == ["claim"]
+
+
 def test_the_secret_that_was_stolen_is_known_after_the_replacement(
     house: House, device: FakeDevice
 ) -> None:
