@@ -339,7 +339,8 @@ class Agent:
 
     def conclude(self, at: Moment) -> None:
         """All that happened at once was told: report what came of it, once, and ask for what is due."""
-        if self.out.is_connected and (csr := self.renewal.ask(at.now, self.time.utc(at))):
+        may_ask = self.renewal.own is not None and self.out.is_connected
+        if may_ask and (csr := self.renewal.ask(at.now, self.time.utc(at))):
             self.tell(Event.CERTIFICATE_WANTED, at, csr=csr)
         self.reports.report(at)
 

@@ -4,11 +4,12 @@ Deliberately absent: any guess. What a bar shows was counted by whoever does the
 """
 
 import sys
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from switch.console.desk import Desk
 
@@ -27,7 +28,7 @@ def watched(desk: Desk, command: str, **args: object) -> Object:
 
 
 def _follow(desk: Desk, answer: "Future[Object]", bars: Progress) -> Object:
-    parts = {}
+    parts: dict[str, TaskID] = {}
     while True:
         try:
             found = answer.result(LOOK_S)
@@ -35,15 +36,21 @@ def _follow(desk: Desk, answer: "Future[Object]", bars: Progress) -> Object:
             told = desk.ask_object("firmware.work")
             what = str(told["what"])
             if what and what not in parts:
+                _complete(bars, parts)
                 parts[what] = bars.add_task(what)
             if what:
                 bars.update(
                     parts[what], completed=_number(told, "done"), total=_number(told, "total")
                 )
             continue
-        for part in parts.values():
-            bars.update(part, completed=bars.tasks[part].total)
+        _complete(bars, parts)
         return found
+
+
+def _complete(bars: Progress, parts: Mapping[str, TaskID]) -> None:
+    """The parts that were seen are done: another one has begun, or the answer is here."""
+    for part in parts.values():
+        bars.update(part, completed=bars.tasks[part].total)
 
 
 def has_terminal() -> bool:

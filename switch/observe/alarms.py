@@ -56,6 +56,7 @@ _RAISED_BY = {
     "device.rejected": _Rise(
         "rejected {device}", "Device {device} keeps its last good document: {reason}."
     ),
+    "device.unwritten": _Rise("unwritten {what}", "The {what} can't be written: {reason}."),
     "device.clone": _Rise("clone {device}", "There may be two of device {device}: {reason}."),
     "device.tampered": _Rise(
         "tampered {device}", "Device {device} may be tampered with: {reason}."
@@ -95,6 +96,7 @@ _CLEARED_BY = {
     "mqtt.broker_ready": "broker",
     "mqtt.up": "link",
     "device.desired": "undocumented {device}",
+    "device.written": "unwritten {what}",
     "device.applied": "rejected {device}",
     "device.cleared": "tampered {device}",
     "device.unique": "clone {device}",

@@ -34,6 +34,7 @@ _LEVELS: dict[str, int] = {
     "device.unreadable": logging.WARNING,
     "device.desired": logging.DEBUG,
     "device.applied": logging.DEBUG,
+    "device.unwritten": logging.ERROR,
     "device.online": logging.DEBUG,
     "device.offline": logging.DEBUG,
     "store.failing": logging.ERROR,

@@ -49,7 +49,8 @@ TABLE: Final[Mapping[tuple[Life, Event], Life]] = {
     (Life.CLAIMED, Event.MISMATCH): Life.TAMPERED,
     (Life.TAMPERED, Event.CLEAR): Life.CLAIMED,
     (Life.QUARANTINED, Event.CLEAR): Life.CLAIMED,
-    **{(life, Event.STEAL): Life.STOLEN for life in _OURS},
+    # Also from its box, or on its way back.
+    **{(life, Event.STEAL): Life.STOLEN for life in (*_OURS, Life.UNCLAIMED, Life.REPLACED)},
     **{(life, Event.REPLACE): Life.REPLACED for life in (*_OURS, Life.STOLEN, Life.UNCLAIMED)},
     **{
         (life, Event.DECOMMISSION): Life.DECOMMISSIONED

@@ -25,7 +25,7 @@ from switch.clock import boottime
 from switch.facts.line import Line, hashes_of
 from switch.provisioning import documents
 from switch.provisioning.authority import Authority
-from switch.provisioning.device import Device, Event
+from switch.provisioning.device import Device, Event, Life
 from switch.provisioning.devices import Devices, Twin
 from switch.provisioning.documents import Registrar
 from switch.provisioning.strays import RETIRED, Strays
@@ -347,22 +347,25 @@ class Fleet:
         return None if twin is None else twin.device.lost_ha1.get(algorithm)
 
     def steal(self, twin: Twin, by: str) -> None:
-        """Hardware was reported stolen (terms 2(b)): the line ends with it until it is replaced."""
-        line = self.line_of(twin)
-        self.wipe(twin)
-        if line is not None:
-            lost = line.life.next_ha1 or line.ha1
-            self.devices.keep(twin.device.changed(self.now_ms(), lost_ha1=dict(lost)))
+        """Hardware was reported stolen (terms 2(b)): the line that it carries ends with it until it is
+        replaced. NotAllowedError."""
+        line, carries_it = self.line_of(twin), twin.device.rights.document
         self.change(twin, Event.STEAL, by, "reported stolen")
-        if line is not None and line.state is not LineState.STOLEN:
+        self.wipe(twin)
+        if line is None or not carries_it:
+            return
+        lost = dict(line.life.next_ha1 or line.ha1)
+        self.devices.keep(twin.device.changed(self.now_ms(), lost_ha1=lost))
+        if line.state is not LineState.STOLEN:
             self.ports.change_line(line.id, LineState.STOLEN, by)
             self.end_calls(line.id, "stolen")
 
     def retire(self, twin: Twin, event: Event, by: str, why: str) -> None:
-        """Taken out of service: replaced or decommissioned. Its line's secret is void."""
-        line = self.line_of(twin)
-        self.wipe(twin)
+        """Taken out of service: replaced or decommissioned. Its line's secret is void, unless the line is
+        other hardware's by now."""
+        line = self.line_of(twin) if twin.device.life is not Life.REPLACED else None
         self.change(twin, event, by, why)
+        self.wipe(twin)
         if line is not None and twin.device.seal_key:
             void = hashes_of(line.id, self.realm, secrets.token_urlsafe(_SECRET_BYTES))
             self._keep_secret(line.id, void, {}, self.now_ms())

@@ -59,17 +59,18 @@ class Reports:
     # -- inside --------------------------------------------------------------------------------
 
     def _of_nobody(self, topic: Topic, twin: Twin | None, raw: bytes) -> None:
-        """A device that was taken out of service: that it is there, and that it forgot everything."""
+        """A device that was taken out of service: that it is there, and that it forgot everything. Our
+        broker lets it say no more; one of somebody's own may, which says the same."""
         if twin is None or twin.device.life not in RETIRED:
             return
         if topic.kind is Kind.EVT and b'"wiped"' in raw:
             self.fleet.devices.happened(twin, "wiped", self.fleet.now_ms())
             self.fleet.wiped(twin)
-        elif topic.kind is Kind.STATUS and raw:
-            twin.online = b'"online":true' in raw
-            if twin.online and not self.fleet.strays.has_grace(twin.device.id):
-                self.fleet.seen(twin, "MQTT")
-                self.fleet.wipe(twin)
+            return
+        twin.online = bool(raw) and (topic.kind is not Kind.STATUS or b'"online":true' in raw)
+        if twin.online and not self.fleet.strays.is_known_to_be_there(twin.device.id):
+            self.fleet.seen(twin, "MQTT")
+            self.fleet.wipe(twin)
 
     def _take(self, kind: Kind, twin: Twin, raw: bytes) -> None:
         match kind:

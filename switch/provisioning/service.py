@@ -13,6 +13,7 @@ import ssl
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -34,7 +35,7 @@ from switch.provisioning.documents import Registrar
 from switch.provisioning.fleet import Fleet, Ports
 from switch.provisioning.link import Address, Link
 from switch.provisioning.reports import Reports
-from switch.provisioning.repository import Repository
+from switch.provisioning.repository import Repository, RepositoryFault
 from switch.provisioning.rollouts import Rollouts
 from switch.provisioning.settings import DeviceSettings, FirmwareSettings, MqttSettings
 from switch.settings import HostPort
@@ -43,6 +44,8 @@ KINDS: Final = frozenset({*devices.KINDS, *rollouts.KINDS})  # of records
 TICK_S: Final = 0.5
 _REFRESH_S: Final = 0.05
 _DAY_MS: Final = 86_400_000
+_LIST_REST_S: Final = 1.0
+_AGAIN_S: Final = 60.0
 Note = Callable[[str, dict[str, object]], None]
 Record = Mapping[str, Any]
 
@@ -89,6 +92,7 @@ class Service:
         self._changed = asyncio.Event()
         self._opened = asyncio.Event()
         self._revoked = asyncio.Event()
+        self._unwritten: set[str] = set()
         self.broker: Broker | None = None
         self.repository = Repository(data / "firmware")
         authority = Authority(data, datetime.now(UTC), plan.mqtt.certificate_days)
@@ -316,23 +320,40 @@ class Service:
         """The online signatures of the repository run out; they are renewed in time."""
         hours = self.plan.firmware.timestamp_hours
         while True:
-            await asyncio.to_thread(self.repository.refresh, datetime.now(UTC), hours)
-            await asyncio.sleep(min(600.0, hours * 900))
+            is_done = await self._written(
+                "firmware metadata", lambda: self.repository.refresh(datetime.now(UTC), hours)
+            )
+            await asyncio.sleep(min(600.0, hours * 900) if is_done else _AGAIN_S)
 
     async def _keep_list(self) -> None:
         """The list of revoked certificates: written when it is another, and once a day."""
         written: object = None
         while True:
+            self._revoked.clear()
             revoked = sorted(self.certificates.revoked())
             if revoked != written:
-                authority, now = self.fleet.authority, datetime.now(UTC)
-                await asyncio.to_thread(authority.write_list, revoked, now)
-                written = revoked
-            self._revoked.clear()
+                write = partial(self.fleet.authority.write_list, revoked, datetime.now(UTC))
+                is_done = await self._written("list of revoked certificates", write)
+                written = revoked if is_done else None
+            await asyncio.sleep(_LIST_REST_S)  # many changes at once are one
             try:
-                await asyncio.wait_for(self._revoked.wait(), _DAY_MS / 1000)
+                limit_s = _AGAIN_S if written is None else _DAY_MS / 1000
+                await asyncio.wait_for(self._revoked.wait(), limit_s)
             except TimeoutError:
                 written = None
+
+    async def _written(self, what: str, write: Callable[[], object]) -> bool:
+        """Whether it could be written; a disk that fails must not end the broker's task with it."""
+        try:
+            await asyncio.to_thread(write)
+        except (OSError, RepositoryFault) as error:
+            self._unwritten.add(what)
+            self._note("device.unwritten", {"what": what, "reason": str(error)})
+            return False
+        if what in self._unwritten:
+            self._unwritten.discard(what)
+            self._note("device.written", {"what": what})
+        return True
 
     def _rotate(self) -> None:
         """Replace the oldest secret that is due; one a tick is enough for a fleet."""

@@ -28,9 +28,9 @@ class Strays:
         """It is there, and may hear the wipe."""
         self._shut_at[device] = now + GRACE_S
 
-    def has_grace(self, device: str) -> bool:
-        """Whether it was seen some seconds ago."""
-        return device in self._shut_at
+    def is_known_to_be_there(self, device: str) -> bool:
+        """Whether it was seen within the hour."""
+        return device in self._shut_at or device in self._opens_at
 
     def may_enter(self, device: Device) -> bool:
         """Whether its credential is accepted, for nothing but that."""

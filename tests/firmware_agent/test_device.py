@@ -15,7 +15,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from firmware_agent.messages.desired import Beacon, Command, FirmwareWanted, Op
-from firmware_agent.messages.envelope import sign
+from firmware_agent.messages.envelope import seal, sign
 from firmware_agent.messages.topics import BEACON
 from tests.firmware_agent.repository import MODEL, Faults, Repository, served
 from tests.firmware_agent.standin import DEVICE, LINE, Broker, Keys, Process, Service, service
@@ -324,6 +324,48 @@ def test_update_waits_after_a_real_emergency_call(scene: Scene, tmp_path: Path) 
 
     with Rig(tmp_path / "switch") as rig:
         asyncio.run(story(f"127.0.0.1:{rig.port}"))
+
+
+def test_an_emergency_call_outlives_its_line(scene: Scene, tmp_path: Path) -> None:
+    """The document gives the device another line while it talks to 18, and it is to be wiped: that call
+    goes on to its end, and is known to be one."""
+
+    async def story(rig: Rig) -> None:
+        sip = {"registrars": (rig.address,)}
+        async with service(scene.broker, scene.keys, scene.url) as running:
+            device = scene.device("--control", with_phone=True)
+            line = scene.keys.line(secret="demo-101", user="101", **sip)
+            await running.say("desired", scene.keys.desired(1, lines=(line,)))
+            await running.hear("reported", lambda d: d["emergency_ready"])
+            device.hand("call", line=LINE, uri=f"sip:18@{rig.address}")
+
+            async def talks_to_18() -> bool:
+                calls = await asyncio.to_thread(rig.ask, "call.list")
+                return [(c["line"], c["state"]) for c in calls] == [("101", "connected")]
+
+            async with asyncio.timeout(10):
+                while not await talks_to_18():
+                    await asyncio.sleep(0.1)
+            key = scene.keys.sealing.public_key()
+            sealed = seal("demo-102", key, DEVICE, "sip:110", 1)
+            other = replace(
+                line, line="110", sip=replace(line.sip, user="102", secret_sealed=sealed)
+            )
+            await running.say("desired", scene.keys.desired(2, lines=(other,)))
+            await running.hear("reported", lambda d: d["applied_rev"] == 2)
+            soon = round(datetime.datetime.now(datetime.UTC).timestamp()) + 60
+            await running.say(
+                "cmd", sign(Command(DEVICE, "w", soon, Op.WIPE, {}), scene.keys.service)
+            )
+            assert (await running.hear("cmd/ack"))["result"] == "accepted"
+            for _ in range(20):
+                assert await talks_to_18()
+                await asyncio.sleep(0.1)
+            device.hand("hang_up")
+            assert device.wait() == 0  # wiped, once it is over
+
+    with Rig(tmp_path / "switch") as rig:
+        asyncio.run(story(rig))
 
 
 def test_codecs_of_the_document_are_what_the_phone_offers(scene: Scene) -> None:

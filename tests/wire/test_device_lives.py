@@ -22,7 +22,7 @@ from tests.wire.rig import Rig, until
 
 MODEL = "ooma-office"
 LINES = ("101", "102", "103", "104")
-CALLER, SPARE = "109", "dev-spare-01"
+CALLER, SPARE, DRAWER = "109", "dev-spare-01", "dev-drawer-01"
 GRACE_S = 12.0  # longer than a device has for the wipe
 
 
@@ -37,7 +37,7 @@ class Lives(Rig):
         super()._write_config()
         path = self.config / "vigie.toml"
         text = path.read_text("utf-8").replace("[mqtt]", "[mqtt]\ncertificate_days = 0.1", 1)
-        devices = {name_of(line): f'line = "{line}"' for line in LINES} | {SPARE: ""}
+        devices = {name_of(line): f'line = "{line}"' for line in LINES} | {SPARE: "", DRAWER: ""}
         for name, line in devices.items():
             text += f'\n[[device]]\nid = "{name}"\nserial = "S-{name}"\nmodel = "{MODEL}"\n{line}\n'
         path.write_text(text, "utf-8")
@@ -209,3 +209,33 @@ def test_tampered(adapter: Adapter, rig: Rig) -> None:
         "renewed",
     )
     assert "certificate" in adapter.story
+
+
+def test_stolen_while_unplugged_and_plugged_in_again(rig: Rig, tmp_path: Path) -> None:
+    """It comes back by its own credential: an alarm, and the wipe that it couldn't hear before."""
+    box, image = tmp_path / "box.json", b"adapter 1.0.0\n" * 1024
+    assert rig.run("device", "claim", DRAWER, "--make", str(box)).returncode == 0
+    factory = parse(Factory, box.read_bytes())
+
+    def row() -> dict[str, Any]:
+        return rig.ask("device.show", device=DRAWER)  # type: ignore[no-any-return]
+
+    def plugged_in() -> Process:
+        return Process(tmp_path / "device", factory, image, "--no-phone")
+
+    process = plugged_in()
+    until(lambda: row()["online"], 20.0, "online")
+    process.kill()
+    until(lambda: not row()["online"], 10.0, "offline")
+    assert rig.run("device", "stolen", DRAWER).returncode == 0
+    process = plugged_in()
+    try:
+        assert process.wait() == 0  # wiped
+    finally:
+        process.kill()
+    until(lambda: "wiped" in [each["kind"] for each in row()["story"]], 5.0, "wiped")
+    kinds = [each["kind"] for each in row()["story"]]
+    assert kinds.index("stolen") < kinds.index("reappeared") < kinds.index("wiped")
+    assert [alarm for alarm in rig.ask("status")["alarms"] if DRAWER in alarm]
+    assert rig.run("device", "clear", DRAWER).returncode == 0
+    assert not [alarm for alarm in rig.ask("status")["alarms"] if DRAWER in alarm]

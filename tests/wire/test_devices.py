@@ -122,6 +122,19 @@ def test_a_changed_location_reaches_it_within_a_second(house: Rig) -> None:
     until(lambda: shown(house)["in_service"], 2.0, "in service again")
 
 
+def test_changed_codecs_of_the_files_reach_it_within_a_second(house: Rig) -> None:
+    until(lambda: is_settled(house), 10.0, "settled")
+    before = shown(house)
+    path, serial = house.config / "vigie.toml", 'serial = "OO-0000109"\n'
+    text = path.read_text("utf-8")
+    assert text.count(serial) == 1
+    path.write_text(text.replace(serial, f'{serial}codecs = ["PCMU"]\n'), "utf-8")
+    house.ask("config.apply")
+    applied = time.monotonic()
+    until(lambda: shown(house)["applied_rev"] > before["applied_rev"], 5.0, "applied")
+    assert time.monotonic() - applied < 1.0
+
+
 def test_a_rotated_secret_reaches_it_and_it_stays_registered(house: Rig) -> None:
     before = shown(house)["secret_gen"]
     house.ask("device.rotate", device=NAME)

@@ -129,6 +129,10 @@ def test_replaced(house: House, desk: Desk, is_stolen: bool) -> None:
     new.report()
     house.service.on_events([("line.secret_used", {"line": "101"})])
     assert house.exchange.facts.next_ha1("101", "MD5") is None
+    # The old hardware comes back and is scrapped: the line is the new one's by now.
+    now = house.exchange.facts.ha1("101", "MD5")
+    assert desk("device.wipe", device=NAME)["state"] == "decommissioned"
+    assert house.exchange.facts.ha1("101", "MD5") == now
 
 
 def test_a_device_with_a_line_replaces_no_other(house: House, desk: Desk) -> None:
@@ -140,11 +144,13 @@ def test_a_device_with_a_line_replaces_no_other(house: House, desk: Desk) -> Non
 
 
 def test_what_does_not_apply_is_refused(house: House, desk: Desk) -> None:
-    assert desk.refusal("device.stolen", device=NAME) == "not_allowed"
     assert desk.refusal("device.clear", device=NAME) == "not_allowed"
     FakeDevice(house, NAME).join()
     assert desk("device.wipe", device=NAME)["state"] == "decommissioned"
+    before = house.count(Kind.CMD)
     assert desk.refusal("device.wipe", device=NAME) == "not_allowed"
+    assert desk.refusal("device.stolen", device=NAME) == "not_allowed"
+    assert house.count(Kind.CMD) == before
 
 
 def test_the_story_in_the_database_may_be_away(desk: Desk) -> None:

@@ -21,6 +21,7 @@ from firmware_agent.messages import reported as wire
 from firmware_agent.messages.desired import Command, Op
 from firmware_agent.messages.topics import Kind
 from switch.provisioning import certificates as module
+from switch.provisioning import service
 from switch.provisioning.authority import LIST_DAYS, Authority
 from switch.provisioning.broker import program
 from switch.provisioning.device import Event, Life
@@ -178,6 +179,32 @@ def test_the_list_is_the_authoritys_and_is_written_anew(house: House, device: Fa
 
     assert device.membership is not None
     assert asyncio.run(play()) == [serial_of(device.membership.certificates[0])]
+
+
+def test_a_disk_that_fails_costs_the_list_and_nothing_else(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "_AGAIN_S", 0.05)
+    monkeypatch.setattr(service, "_LIST_REST_S", 0.0)
+    authority, path = house.fleet.authority, house.data / "ca.crl"
+    write = authority.write_list
+
+    def fail(*_: object) -> Path:
+        raise OSError(28, "No space left on device")
+
+    async def play() -> None:
+        authority.write_list = fail  # type: ignore[method-assign]
+        task = asyncio.create_task(house.service._keep_list())
+        await reach(lambda: any(name == "device.unwritten" for name, _ in house.notes))
+        assert not task.done()
+        assert not path.exists()
+        authority.write_list = write  # type: ignore[method-assign]
+        await reach(lambda: house.notes[-1][0] == "device.written")
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(play())
+    assert path.exists()
 
 
 async def reach(test: object) -> None:

@@ -7,8 +7,9 @@ import pytest
 
 from firmware_agent.messages import reported as wire
 from firmware_agent.messages.claim import ClaimResult
+from firmware_agent.messages.codec import encode
 from firmware_agent.messages.desired import Beacon, Command, Op
-from firmware_agent.messages.topics import Kind
+from firmware_agent.messages.topics import Kind, Topic
 from policy.engine import decide
 from policy.model import CallRequest, LineState
 from switch.facts.line import hashes_of
@@ -394,8 +395,6 @@ def _beacon(house: House) -> bytes:
 )
 def test_rubbish_is_noted_and_changes_nothing(house: House, device: FakeDevice, kind: Kind) -> None:
     before = house.twin(NAME).reported
-    from firmware_agent.messages.topics import Topic
-
     for raw in (b"", b"\xff\x00", b"{}", b"[]", b'{"seen_rev": -1}', b"x" * 70_000):
         house.service.reports.take(Topic(kind, NAME), raw)
     assert len(house.events("device.unreadable")) == 6
@@ -483,6 +482,20 @@ def test_a_stolen_device_that_shows_itself_is_told_wiped_and_shut_out(
     assert len(house.events("device.stolen_seen")) == 2
 
 
+def test_at_a_broker_of_ones_own_any_word_of_it_is_an_appearance(
+    house: House, device: FakeDevice
+) -> None:
+    raw = encode(device.reported())
+    device.will(device.sid)
+    house.fleet.steal(house.twin(NAME), "person")
+    before = house.twin(NAME).reported
+    for _ in range(3):
+        house.service.reports.take(Topic(Kind.REPORTED, NAME), raw)
+    assert [each["way"] for each in house.events("device.stolen_seen")] == ["MQTT"]
+    assert house.count(Kind.CMD) == 1
+    assert house.twin(NAME).reported is before
+
+
 def test_a_wiped_device_is_shut_out_for_good_and_its_claim_is_an_alarm(
     house: House, device: FakeDevice
 ) -> None:
@@ -513,6 +526,24 @@ def test_retired_hardware_that_shows_itself_is_wiped_without_an_alarm(
     assert house.story(NAME)[-1] == "reappeared"
     assert house.events("device.retired_seen") and not house.events("device.stolen_seen")
     assert not house.events("notice.due")
+
+
+@pytest.mark.parametrize("was_claimed", [True, False])
+def test_a_theft_of_hardware_without_a_line_leaves_the_line_alone(
+    house: House, was_claimed: bool
+) -> None:
+    """From its box, or on its way back after a replacement."""
+    device = FakeDevice(house, NAME)
+    if was_claimed:
+        device.join()
+        house.fleet.retire(house.twin(NAME), Event.REPLACE, "person", "")
+    else:
+        device.arm()
+    house.fleet.steal(house.twin(NAME), "person")
+    assert house.exchange.facts.lines["101"].state is LineState.ACTIVE
+    if not was_claimed:
+        assert device.claim().result is ClaimResult.REFUSED
+        assert [each["way"] for each in house.events("device.stolen_seen")] == ["claim"]
 
 
 def test_the_secret_that_was_stolen_is_known_after_the_replacement(

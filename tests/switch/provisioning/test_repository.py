@@ -266,8 +266,8 @@ def test_a_delta_that_can_not_be_made_costs_only_the_delta(tmp_path: Path) -> No
 def test_the_interpreter_is_free_while_a_delta_is_made(tmp_path: Path) -> None:
     """The longest that another thread waits for its turn, as the loop of calls would."""
     old, new = tmp_path / "old", tmp_path / "new"
-    old.write_bytes(random.Random(1).randbytes(2 << 20))
-    new.write_bytes(random.Random(2).randbytes(2 << 20))
+    old.write_bytes(random.Random(1).randbytes(1 << 20))
+    new.write_bytes(random.Random(2).randbytes(1 << 20))
     pauses = [0.0]
     making = threading.Thread(target=delta.make, args=(old, new, tmp_path / "delta"))
     making.start()
