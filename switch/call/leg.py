@@ -28,7 +28,9 @@ from switch.sip.message import Request, Response
 from switch.transaction.client import ClientOwner, ClientTransaction
 from switch.transaction.server import ServerTransaction
 
-BYE_RETRY_S = 1.0  # a phone whose connection is gone registers again within seconds, or never
+BYE_RETRY_S = (
+    1.0  # a phone whose connection is gone registers again within seconds, a carrier restarts
+)
 
 
 class CallOfLeg(Protocol):
@@ -280,7 +282,7 @@ class Leg:
 
     def on_transport_error(self, tx: ClientTransaction, now: float) -> None:
         """A broken path: the offer fails, the call goes on (the phone may come back)."""
-        if tx.method == "BYE" and self.aor:
+        if tx.method == "BYE" and (self.aor or self.is_trunk):
             self.exchange.wheel.arm(now + BYE_RETRY_S, self, "bye")
         elif self.state is not LegState.ENDED:
             self._unsettled(tx, 480, now)
@@ -318,11 +320,11 @@ class Leg:
         self.lose("session_expired", now)
 
     def on_timer(self, name: str, now: float) -> None:
-        """Late messages no longer come: forget the dialog. "bye": is the phone back on a new flow?"""
+        """Late messages no longer come: forget the dialog. "bye": is there a new way to the peer?"""
         if name == "forget":
             self.forget()
         elif self.dialog is not None and self.local_tag in self.exchange.legs:
-            # It is tried until the dialog is forgotten; the phone's next registration decides.
+            # It is tried until the dialog is forgotten.
             self.send(self.dialog.request("BYE"), now)
 
     def probe(self, now: float) -> None:
