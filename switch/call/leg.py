@@ -215,6 +215,7 @@ class Leg:
         An offer that waits is refused: nothing else would ever end its transaction.
         """
         offers.refuse_pending(self, 487, now)
+        offers.withdraw(self, now)  # else one that was answered 100 and no more would stay for good
         self.state = LegState.ENDED
         if self.ok is not None:
             self.ok.stop()

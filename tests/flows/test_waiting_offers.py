@@ -24,3 +24,16 @@ def test_an_update_in_an_early_dialog_that_fails(world: World) -> None:
     assert not world.exchange.calls
     assert 486 in a.got and caller
     world.assert_idle()
+
+
+def test_a_reinvite_that_is_open_when_the_call_ends(world: World) -> None:
+    """It was answered 100 and no more: nothing but our CANCEL ever ends its transaction (§17.1.1)."""
+    a, b = world.phone("101"), world.phone("102")
+    caller, callee = established(a, b, "102")
+    caller.reinvite(body=sdp("101", 2))
+    b.reply(callee.expect("INVITE"), 100)
+    hanging = caller.send("BYE")
+    assert a.got == [200, 487]
+    assert hanging
+    assert b.got == ["CANCEL", "BYE"]
+    world.assert_idle()
