@@ -97,9 +97,7 @@ class Leg:
         self.pending: ServerTransaction | None = None  # an offer whose answer we owe
         self.ok: Repeated2xx | None = None
         self.ack: tuple[int, bytes, Flow] | None = None  # our last ACK, to repeat it
-        self.ack_waits: int | None = (
-            None  # CSeq of a 2xx whose ACK waits for the other side's answer
-        )
+        self.ack_waits: int | None = None  # CSeq of a 2xx whose ACK waits for the other's answer
         self.bye_reason: str | None = None  # a BYE that waits for the caller's ACK
         self.peer_takes_update = False
         self.own_refresh = False
