@@ -204,8 +204,8 @@ class CalleeLeg(Leg):
             assert self.dialog is not None
             if tag != self.dialog.remote_tag:
                 self._hang_up_fork(response, tag, now)
-            elif self.ack is not None and self.ack[0] == response.cseq.number:
-                self.exchange.outbox.send(self.ack[2], self.ack[1])
+            else:
+                self._repeat_ack(response)
             return
         invite = self.invite
         if invite is None:

@@ -381,10 +381,11 @@ class Leg:
         return self.exchange.transactions.request(request, flow, owner or self, now)
 
     def _repeat_ack(self, response: Response) -> bool:
-        """A repeated 2xx gets the same ACK again."""
+        """A repeated 2xx gets the same ACK again, also by the way it came: the other may lead nowhere."""
         if self.ack is None or self.ack[0] != response.cseq.number:
             return False
-        self.exchange.outbox.send(self.ack[2], self.ack[1])
+        for flow in dict.fromkeys((self.ack[2], self.flow)):
+            self.exchange.outbox.send(flow, self.ack[1])
         return True
 
     def _send_bye(self, reason: str, now: float) -> None:

@@ -194,3 +194,17 @@ def test_a_bye_to_a_carrier_that_restarts(world: World) -> None:
     assert again.cseq.number > first.cseq.number
     c.reply(again, 200)
     world.assert_idle()
+
+
+def test_a_carrier_whose_contact_leads_nowhere(world: World) -> None:
+    """It repeats its 200, since our ACK went astray: the call for help is acknowledged all the same."""
+    a, c = world.phone("101"), world.carrier(1)
+    c.contact = "<sip:inside@10.20.30.40:5060>"
+    caller = a.call("18")
+    callee = c.called()
+    callee.answer(200, body=sdp("c"))
+    caller.expect(200)
+    caller.ack()
+    c.silent()
+    callee.answer(200, body=sdp("c"))
+    c.expect("ACK")
