@@ -11,7 +11,6 @@ from typing import Protocol
 
 from switch.call import challenge, offers, relay, way
 from switch.call.answered import Repeated2xx
-from switch.call.challenge import CHALLENGES
 from switch.call.ending import ending_headers
 from switch.call.exchange import Exchange
 from switch.call.headers import ALLOW
@@ -246,7 +245,7 @@ class Leg:
     def on_response(self, tx: ClientTransaction, response: Response, now: float) -> None:
         """A response to a request that this leg sent in its dialog."""
         status, method = response.status, response.cseq.method
-        if status in CHALLENGES and challenge.asks_again(self, tx, response, now):
+        if status in challenge.CHALLENGES and challenge.asks_again(self, tx, response, now):
             return
         if status < 200 or method == "BYE":
             return
@@ -260,7 +259,7 @@ class Leg:
                 offers.on_accepted(self, response, method, now)
             else:
                 # Challenges and redirects are this hop's: to the other side it is a no.
-                refusal = 488 if status < 400 or status in CHALLENGES else status
+                refusal = 488 if status < 400 or status in challenge.CHALLENGES else status
                 offers.on_settled(self, Updated(refusal, None), now)
         if status in (408, 481):
             self.on_dialog_gone(now)
