@@ -135,6 +135,8 @@ class Walk:
 
     def speak(self) -> None:
         talk, method = self.chance.choice(self.talks), self.chance.choice(METHODS)
+        if method == "INVITE" and ";tag=" not in (talk.remote or ""):
+            return  # it would be another call, that nobody here hangs up
         body = self.body() if method in ("UPDATE", "INVITE", "PRACK", "ACK") else b""
         fields = [("RAck", "1 1 INVITE")] if method == "PRACK" else []
         number = talk.invite.cseq.number if method == "ACK" else 0
