@@ -225,8 +225,10 @@ class Core:
         if invite_tx is None:
             self._reply(tx, request, 481, now)
             return
-        self._reply(tx, request, 200, now)
         owner = invite_tx.owner
+        # The tag of the INVITE's responses (§9.2), while it is known.
+        tag = owner.local_tag if isinstance(owner, CallerLeg) else new_tag()
+        tx.respond(make_response(request, 200, to_tag=tag), now)
         # A re-INVITE has no owner: its leg is known by our tag.
         leg = (
             owner if isinstance(owner, CallerLeg) else self.exchange.legs.get(request.to_tag or "")

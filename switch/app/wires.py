@@ -43,6 +43,7 @@ class Wires:
         self.streams.patience = lambda flow: patience(
             exchange, flow, found().settings.emergency.tcp_connect_s, self.streams.limits
         )
+        self.streams.is_registered = exchange.registrar.knows
         self.streams.tls_peer = self._encryption.peer
         self.streams.on_handshake = self._encryption.on_handshake
         exchange.is_connecting = self.streams.is_connecting

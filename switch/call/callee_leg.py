@@ -204,8 +204,8 @@ class CalleeLeg(Leg):
             assert self.dialog is not None
             if tag != self.dialog.remote_tag:
                 self._hang_up_fork(response, tag, now)
-            elif self.ack is not None and self.ack[0] == response.cseq.number:
-                self.exchange.outbox.send(self.ack[2], self.ack[1])
+            else:
+                self._repeat_ack(response)
             return
         invite = self.invite
         if invite is None:
@@ -283,15 +283,11 @@ class CalleeLeg(Leg):
             self.received = None
         self.peer_takes_update = allows_update(response)
         body = body_of(response)
-        is_reliable, is_offer = False, False
-        if (
-            any("100rel" in value for value in response.get_all("Require"))
-            and self.dialog is not None
-        ):
-            taken = self._take_reliable(response, body, now)
-            if taken is None:
-                return
-            is_reliable, is_offer = True, taken
+        required = any("100rel" in value for value in response.get_all("Require"))
+        is_reliable = required and self.dialog is not None
+        is_offer = self._take_reliable(response, body, now) if is_reliable else False
+        if is_offer is None:
+            return
         self.in_body = body or self.in_body
         is_other = self._is_other(tag or "", body)
         self.report(Ring(response.status, body, is_reliable, is_offer, is_other), now)

@@ -11,7 +11,6 @@ from typing import Protocol
 
 from switch.call import challenge, media_told, offers, relay, way
 from switch.call.answered import Repeated2xx
-from switch.call.challenge import CHALLENGES
 from switch.call.ending import ending_headers
 from switch.call.exchange import Exchange
 from switch.call.headers import ALLOW
@@ -28,7 +27,9 @@ from switch.sip.message import Request, Response
 from switch.transaction.client import ClientOwner, ClientTransaction
 from switch.transaction.server import ServerTransaction
 
-BYE_RETRY_S = 1.0  # a phone whose connection is gone registers again within seconds, or never
+BYE_RETRY_S = (
+    1.0  # a phone whose connection is gone registers again within seconds, a carrier restarts
+)
 
 
 class CallOfLeg(Protocol):
@@ -95,9 +96,7 @@ class Leg:
         self.pending: ServerTransaction | None = None  # an offer whose answer we owe
         self.ok: Repeated2xx | None = None
         self.ack: tuple[int, bytes, Flow] | None = None  # our last ACK, to repeat it
-        self.ack_waits: int | None = (
-            None  # CSeq of a 2xx whose ACK waits for the other side's answer
-        )
+        self.ack_waits: int | None = None  # CSeq of a 2xx whose ACK waits for the other's answer
         self.bye_reason: str | None = None  # a BYE that waits for the caller's ACK
         self.peer_takes_update = False
         self.own_refresh = False
@@ -214,6 +213,7 @@ class Leg:
         An offer that waits is refused: nothing else would ever end its transaction.
         """
         offers.refuse_pending(self, 487, now)
+        offers.withdraw(self, now)  # else one that was answered 100 and no more would stay for good
         self.state = LegState.ENDED
         if self.ok is not None:
             self.ok.stop()
@@ -246,7 +246,7 @@ class Leg:
     def on_response(self, tx: ClientTransaction, response: Response, now: float) -> None:
         """A response to a request that this leg sent in its dialog."""
         status, method = response.status, response.cseq.method
-        if status in CHALLENGES and challenge.asks_again(self, tx, response, now):
+        if status in challenge.CHALLENGES and challenge.asks_again(self, tx, response, now):
             return
         if status < 200 or method == "BYE":
             media_told.at_end(self, response)
@@ -261,7 +261,7 @@ class Leg:
                 offers.on_accepted(self, response, method, now)
             else:
                 # Challenges and redirects are this hop's: to the other side it is a no.
-                refusal = 488 if status < 400 or status in CHALLENGES else status
+                refusal = 488 if status < 400 or status in challenge.CHALLENGES else status
                 offers.on_settled(self, Updated(refusal, None), now)
         if status in (408, 481):
             self.on_dialog_gone(now)
@@ -282,7 +282,7 @@ class Leg:
 
     def on_transport_error(self, tx: ClientTransaction, now: float) -> None:
         """A broken path: the offer fails, the call goes on (the phone may come back)."""
-        if tx.method == "BYE" and self.aor:
+        if tx.method == "BYE" and (self.aor or self.is_trunk):
             self.exchange.wheel.arm(now + BYE_RETRY_S, self, "bye")
         elif self.state is not LegState.ENDED:
             self._unsettled(tx, 480, now)
@@ -325,11 +325,11 @@ class Leg:
         self.lose("session_expired", now)
 
     def on_timer(self, name: str, now: float) -> None:
-        """Late messages no longer come: forget the dialog. "bye": is the phone back on a new flow?"""
+        """Late messages no longer come: forget the dialog. "bye": is there a new way to the peer?"""
         if name == "forget":
             self.forget()
         elif self.dialog is not None and self.local_tag in self.exchange.legs:
-            # It is tried until the dialog is forgotten; the phone's next registration decides.
+            # It is tried until the dialog is forgotten.
             self.send(self.dialog.request("BYE"), now)
 
     def probe(self, now: float) -> None:
@@ -387,10 +387,11 @@ class Leg:
         return self.exchange.transactions.request(request, flow, owner or self, now)
 
     def _repeat_ack(self, response: Response) -> bool:
-        """A repeated 2xx gets the same ACK again."""
+        """A repeated 2xx gets the same ACK again, also by the way it came: the other may lead nowhere."""
         if self.ack is None or self.ack[0] != response.cseq.number:
             return False
-        self.exchange.outbox.send(self.ack[2], self.ack[1])
+        for flow in dict.fromkeys((self.ack[2], self.flow)):
+            self.exchange.outbox.send(flow, self.ack[1])
         return True
 
     def _send_bye(self, reason: str, now: float) -> None:

@@ -46,10 +46,16 @@ def on_offer(leg: "Leg", tx: ServerTransaction, request: Request, now: float) ->
     _refresh_target(leg, request)
     leg.session.peer_supports = supports(request, "timer")
     leg.session.agreed = timer
+    # A refresh ends at each leg (RFC 4028 §5 speaks of one dialog).
+    if (
+        body is None and not is_invite
+    ):  # one that says nothing of media may come while an offer waits
+        leg.session.restart(now)
+        leg.reply(tx, request, 200, now, _fields(leg, tx))
+        return
     leg.pending = tx
-    if (body is None and not is_invite) or (body is not None and body == leg.in_body):
-        # Only a refresh: it ends at each leg (RFC 4028 §5 speaks of one dialog).
-        _accept(leg, 200, None if body is None else leg.out_body, now)
+    if body is not None and body == leg.in_body:
+        _accept(leg, 200, leg.out_body, now)
         return
     if body is not None:
         leg.offer = TABLE[leg.offer, OfferEvent.RECEIVE_OFFER]
@@ -158,12 +164,7 @@ def _accept(leg: "Leg", status: int, body: Body | None, now: float) -> None:
     tx, leg.pending = leg.pending, None
     assert tx is not None
     request = tx.request
-    headers = [
-        ("Contact", contact_value(tx.flow)),
-        ("Allow", ALLOW),
-        ("Supported", "timer, 100rel"),
-    ]
-    headers += answer_headers(leg.session.agreed, leg.session.peer_supports)
+    headers = _fields(leg, tx)
     if body is not None:
         headers.append(("Content-Type", body.content_type))
         leg.out_body = body
@@ -178,6 +179,16 @@ def _accept(leg: "Leg", status: int, body: Body | None, now: float) -> None:
         ok.had_offer = not had_body and body is not None
         if ok.had_offer:
             leg.offer = OfferState.LOCAL_OFFER
+
+
+def _fields(leg: "Leg", tx: ServerTransaction) -> list[tuple[str, str]]:
+    """What each 2xx to a target refresh carries."""
+    return [
+        ("Contact", contact_value(tx.flow)),
+        ("Allow", ALLOW),
+        ("Supported", "timer, 100rel"),
+        *answer_headers(leg.session.agreed, leg.session.peer_supports),
+    ]
 
 
 def _send(leg: "Leg", method: str, body: Body | None, now: float) -> None:

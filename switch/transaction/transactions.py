@@ -132,20 +132,24 @@ class Transactions:
         key = (branch, method)
         if key in self._clients:
             raise LocalProtocolError(f"branch {branch} is in use for {method}")
-        tx = ClientTransaction(self, key, request, flow, owner)
-        self._clients[key] = tx
+        tx = self._opened(key, request, flow, owner)
         self.requests_sent[method] += 1
-        if flow.is_reliable:
-            self._streams.setdefault((flow.transport, flow.remote), set()).add(tx)
         tx.start(now)
         return tx
 
     def resume(self, invite: Request, flow: Flow, owner: ClientOwner) -> ClientTransaction:
         """Follow an INVITE that was sent before a restart, as one that was answered provisionally;
         nothing is sent."""
-        key = (invite.via.branch or "", "INVITE")
-        tx = self._clients[key] = ClientTransaction(self, key, invite, flow, owner)
+        tx = self._opened((invite.via.branch or "", "INVITE"), invite, flow, owner)
         tx.state = State.Proceeding
+        return tx
+
+    def _opened(
+        self, key: tuple[str, str], request: Request, flow: Flow, owner: ClientOwner | None
+    ) -> ClientTransaction:
+        tx = self._clients[key] = ClientTransaction(self, key, request, flow, owner)
+        if flow.is_reliable:
+            self._streams.setdefault((flow.transport, flow.remote), set()).add(tx)
         return tx
 
     def transport_failed(self, flow: Flow, now: float) -> None:

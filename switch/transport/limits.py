@@ -7,8 +7,8 @@ from dataclasses import dataclass
 class StreamLimits:
     """Limits of one node. Times in seconds, rates per second and listener."""
 
-    #: Phones ping every 30 to 120 s (RFC 5626 §4.4.1) and register at least hourly: ten minutes
-    #: without a byte is a peer that has gone without saying so.
+    #: A connection without a registration, on which nothing came for so long, serves nobody. One with a
+    #: registration stays: many phones ping never, and speak hourly, when they register.
     idle_timeout_s: float = 600.0
     #: A connection on which nothing came for so long is probed (RFC 9293 §3.8.4), which also keeps
     #: the NAT in between from forgetting it.

@@ -88,6 +88,8 @@ class StreamTransport:
         """Hears how a TLS connection that we opened was taken: "", or what was wrong."""
         self.patience: Callable[[Flow], float] = lambda _: limits.connect_timeout_s
         """Seconds that a connection to `flow` may take to open: less where there is another way."""
+        self.is_registered: Callable[[Flow], bool] = lambda _: False
+        """Whether a phone is registered on a flow: its connection may be silent for as long as that."""
         self._sink = sink
         rate, tls_rate = limits.tcp_accepts_per_s, limits.tls_accepts_per_s
         self._listeners = [Listener("TCP", a, rate, self._accept) for a in tcp]
@@ -297,11 +299,11 @@ class StreamTransport:
                 del self._by_address[flow.transport, address]
 
     def _close_idle(self) -> None:
-        """Close connections that were silent for too long, and look again later."""
+        """Close connections that nobody needs and that were silent for too long, and look again later."""
         assert self._loop is not None
         limit = self.limits.idle_timeout_s
         oldest = boottime() - limit
         for connection in list(self._by_number.values()):
-            if connection.read_at < oldest:
+            if connection.read_at < oldest and not self.is_registered(connection.flow):
                 connection.close()
         self._sweep = self._loop.call_later(limit / _SWEEPS_PER_TIMEOUT, self._close_idle)

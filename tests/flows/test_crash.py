@@ -267,3 +267,25 @@ def test_who_was_tried_is_known_after_the_restart(world: World) -> None:
     assert [(each["trunk"], each["status"]) for each in world.cdrs[0]["attempts"]] == tried
     (record,) = [orjson.loads(each) for each in world.journal if b'"k":"audit"' in each]
     assert [(each["trunk"], each["status"]) for each in record["attempts"]] == tried
+
+
+def test_a_route_by_tcp_that_was_outrun_before_the_restart(world: World) -> None:
+    """It is cancelled once more; its transaction ends like any other when nobody answers."""
+    a, c, c2 = world.phone("101"), world.carrier(1), world.carrier(2)
+    caller = a.call("18")
+    slow = c.called()
+    slow.answer(100)
+    world.after(8.5)
+    c2.called().answer(100)
+    slow.answer(200, body=sdp("c"))
+    caller.expect(200)
+    caller.ack()
+    world = world.restarted()
+    assert "CANCEL" in c2.got
+    world.after(40)
+    a.inbox.clear()  # the probes of the restored call
+    c.inbox.clear()
+    caller.send("BYE")
+    caller.expect(200)
+    c.reply(slow.expect("BYE"), 200)
+    world.assert_idle()

@@ -1,6 +1,6 @@
 """An offer that waits for its answer is settled however the dialog ends: no transaction stays behind."""
 
-from tests.flows.actors import World, established, sdp
+from tests.flows.actors import World, established, hang_up, sdp
 
 
 def test_a_phone_that_is_lost_while_its_offer_waits(world: World) -> None:
@@ -23,4 +23,34 @@ def test_an_update_in_an_early_dialog_that_fails(world: World) -> None:
     callee.answer(486)
     assert not world.exchange.calls
     assert 486 in a.got and caller
+    world.assert_idle()
+
+
+def test_a_reinvite_that_is_open_when_the_call_ends(world: World) -> None:
+    """It was answered 100 and no more: nothing but our CANCEL ever ends its transaction (§17.1.1)."""
+    a, b = world.phone("101"), world.phone("102")
+    caller, callee = established(a, b, "102")
+    caller.reinvite(body=sdp("101", 2))
+    b.reply(callee.expect("INVITE"), 100)
+    hanging = caller.send("BYE")
+    assert a.got == [200, 487]
+    assert hanging
+    assert b.got == ["CANCEL", "BYE"]
+    world.assert_idle()
+
+
+def test_a_refresh_while_a_reinvite_waits(world: World) -> None:
+    """An UPDATE without a body asks nothing of the media: both are answered, each as what it is."""
+    a, b = world.phone("101"), world.phone("102")
+    caller, callee = established(a, b, "102")
+    caller.reinvite(body=sdp("101", 2))
+    asked = callee.expect("INVITE")
+    caller.send("UPDATE", ("Supported", "timer"))
+    assert caller.expect(200).cseq.method == "UPDATE"
+    b.reply(asked, 200, body=sdp("102", 2))
+    callee.expect("ACK")
+    answer = caller.expect(200)
+    assert (answer.cseq.method, answer.body) == ("INVITE", sdp("102", 2))
+    caller.ack(cseq=answer.cseq.number)
+    hang_up(caller, callee)
     world.assert_idle()

@@ -179,3 +179,32 @@ def test_a_carrier_that_closed_its_connection(world: World) -> None:
     assert caller
     ended = [leg.dialog for leg in world.exchange.legs.values() if leg.is_trunk]
     assert [dialog.flow.connection for dialog in ended if dialog] == [0]
+
+
+def test_a_bye_to_a_carrier_that_restarts(world: World) -> None:
+    """Nobody listens for a moment: without its BYE the carrier would count on."""
+    a, c = world.phone("101"), world.carrier(1)
+    caller, callee = established(a, c, NUMBER)
+    caller.send("BYE")
+    caller.expect(200)
+    first = callee.expect("BYE")
+    world.lose_flow(c)
+    world.after(1.1)
+    again = callee.expect("BYE")
+    assert again.cseq.number > first.cseq.number
+    c.reply(again, 200)
+    world.assert_idle()
+
+
+def test_a_carrier_whose_contact_leads_nowhere(world: World) -> None:
+    """It repeats its 200, since our ACK went astray: the call for help is acknowledged all the same."""
+    a, c = world.phone("101"), world.carrier(1)
+    c.contact = "<sip:inside@10.20.30.40:5060>"
+    caller = a.call("18")
+    callee = c.called()
+    callee.answer(200, body=sdp("c"))
+    caller.expect(200)
+    caller.ack()
+    c.silent()
+    callee.answer(200, body=sdp("c"))
+    c.expect("ACK")

@@ -296,6 +296,28 @@ def test_an_idle_connection_is_closed_and_a_pinging_one_is_kept(streams) -> None
     run(test)
 
 
+def test_a_silent_connection_of_a_registered_phone_is_kept(streams) -> None:
+    """Closed, the phone would miss its calls until it registers again, within the hour."""
+
+    async def test() -> None:
+        async with streams() as (transport, notes):
+            writers = [(await asyncio.open_connection(*notes.bound))[1] for _ in range(2)]
+            for number, writer in enumerate(writers, 1):
+                writer.write(options(number))
+                phone = await notes.until("message", number)
+            transport.is_registered = lambda flow: flow == phone
+            for connection in transport._by_number.values():
+                connection.read_at -= 601
+            transport._sweep.cancel()
+            transport._close_idle()
+            await notes.until("closed")
+            assert [connection.flow for connection in transport._by_number.values()] == [phone]
+            for writer in writers:
+                writer.close()
+
+    run(test)
+
+
 def test_close_flow_lets_what_was_sent_arrive(streams) -> None:
     async def test() -> None:
         async with streams() as (transport, notes):
