@@ -181,9 +181,7 @@ class Agent:
             self.beacon_by,
             self._settled_at + REBOOT_POLL_S if waits else None,
         )
-        return min(
-            (each for each in times if each is not None), default=self._settled_at + _LOOK_S
-        )
+        return min((each for each in times if each is not None), default=self._settled_at + _LOOK_S)
 
     def _overdue_at(self, ends: float | None) -> float | None:
         """A trial whose time is up in a call is looked at again."""

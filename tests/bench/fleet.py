@@ -128,7 +128,9 @@ class Bench:
         since = f"from device_event where kind = 'online' and at >= {began * 1000:.0f}"
         query = f"select count(distinct device) {since}"
         until(lambda: self.switch.scalar(query) >= self.devices, "the switch knows", 0.2)
-        at = self.switch.scalar(f"select max(first) from (select min(at) first {since} group by device)")
+        at = self.switch.scalar(
+            f"select max(first) from (select min(at) first {since} group by device)"
+        )
         return at / 1000 - began
 
 

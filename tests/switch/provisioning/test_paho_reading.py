@@ -42,9 +42,14 @@ def test_it_reads_what_paho_reads(values: dict[str, object]) -> None:
     own = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
     own.unpack(packed(**values) + b"payload")  # type: ignore[no-untyped-call]
     assert isinstance(read.properties, paho_reading.ReadProperties)
-    assert read.properties.json() == own.json() == values | {  # type: ignore[no-untyped-call]
-        name: value.hex() for name, value in values.items() if isinstance(value, bytes)
-    }
+    assert (
+        read.properties.json()
+        == own.json()
+        == values
+        | {  # type: ignore[no-untyped-call]
+            name: value.hex() for name, value in values.items() if isinstance(value, bytes)
+        }
+    )
     assert (read.mid, bytes(read.payload)) == (7, b"payload")
 
 
@@ -55,7 +60,9 @@ def test_a_second_read_forgets_the_first() -> None:
     assert read.json() == {"ContentType": "x"}  # type: ignore[no-untyped-call]
 
 
-@pytest.mark.parametrize("properties", [b"\x05\x02\0\0", b"\x03\x21\0\1", b"\x02\xff\0", b"\xff\xff\xff\xff\xff"])
+@pytest.mark.parametrize(
+    "properties", [b"\x05\x02\0\0", b"\x03\x21\0\1", b"\x02\xff\0", b"\xff\xff\xff\xff\xff"]
+)
 def test_it_refuses_what_paho_refuses(properties: bytes) -> None:
     assert paho_reading.share_tables()
     with pytest.raises(MalformedPacket):
@@ -70,7 +77,12 @@ def test_a_socket_that_reads_ahead_gives_the_bytes_of_the_plain_one() -> None:
         with pytest.raises(BlockingIOError):
             ahead.recv(1)
         far.sendall(b"abcdef")
-        assert (ahead.recv(1), ahead.pending(), ahead.recv(3), ahead.recv(9)) == (b"a", 5, b"bcd", b"ef")
+        assert (ahead.recv(1), ahead.pending(), ahead.recv(3), ahead.recv(9)) == (
+            b"a",
+            5,
+            b"bcd",
+            b"ef",
+        )
         assert ahead.pending() == 0 and ahead.fileno() == near.fileno()
         far.sendall(bytes(2 * paho_reading.AHEAD_BYTES))
         ahead.recv(1)
