@@ -344,6 +344,12 @@ def _unusable_certificates(document: Document, settings: Settings) -> Iterator[P
             yield from tried(("trunk", position, "ca"), client_context, trunk.ca)
         if trunk.cert:
             yield from tried(("trunk", position, "cert"), client_context, "", trunk.cert, trunk.key)
+    mqtt = settings.mqtt
+    if mqtt.ca:
+        yield from tried(("mqtt", "ca"), client_context, mqtt.ca)
+    if mqtt.certificate:
+        key = ("mqtt", "certificate")
+        yield from tried(key, client_context, "", mqtt.certificate, mqtt.key)
 
 
 def _places(

@@ -39,6 +39,7 @@ def device_plan(found: Configuration) -> Plan:
         realm=settings.realm,
         base_url=base or "http://127.0.0.1",
         tls=client_context(*files) if mqtt.url.startswith("mqtts") else None,
+        broker_ca=found.resolve(mqtt.ca).read_text("ascii") if mqtt.ca else None,
     )
 
 

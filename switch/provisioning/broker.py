@@ -118,12 +118,13 @@ class Broker:
         mosquitto = program()
         if mosquitto is None:
             raise FileNotFoundError("mosquitto is not installed")
-        path = broker_files.write(
+        path = await asyncio.to_thread(  # ten thousand users take their time, and so does the disk
+            broker_files.write,
             self._directory,
             self.address,
             self._tls,
             self._switch_user,
-            self._users().items(),
+            self._users(),
             getpass.getuser(),
         )
         with (self._directory / "broker.log").open("wb") as log:

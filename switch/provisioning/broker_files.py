@@ -11,7 +11,7 @@ Deliberately absent: TLS with device certificates in place of passwords, which a
 import base64
 import hashlib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -112,12 +112,12 @@ def write(
     listen: HostPort,
     tls: Encrypted | None,
     switch: str,
-    users: Iterable[tuple[str, str]],
+    users: Mapping[str, str],
     user: str,
 ) -> Path:
     """Write all three files; return the configuration's path."""
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    write_private(directory / PASSWORDS, passwords(dict(users)))
+    write_private(directory / PASSWORDS, passwords(users))
     write_private(directory / RIGHTS, rights(switch))
     path = directory / CONFIGURATION
     write_private(path, configuration(directory.absolute(), listen, tls, user))

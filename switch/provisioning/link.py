@@ -39,7 +39,8 @@ SESSION_S: Final = 86_400
 _FIRST_PAUSE_S: Final = 0.2
 # So that messages of a storm come together: each turn costs a write of the journal.
 REST_S: Final = 0.001
-_LAST_PAUSE_S: Final = 60.0
+# Devices wait longer for their turn; we are one, and without us nobody is told anything.
+_LAST_PAUSE_S: Final = 10.0
 _PUBLISHERS: Final = 64
 _REFUSED: Final = 0x80
 
@@ -99,7 +100,7 @@ class Link:
 
     async def run(self, ready: Callable[[], "asyncio.Future[None] | None"] = lambda: None) -> None:
         """Stay connected until cancelled. Each attempt waits for what `ready` returns."""
-        pause_s, was_told = _FIRST_PAUSE_S, False
+        pause_s, told = _FIRST_PAUSE_S, ""
         while True:
             if (waiting := ready()) is not None:
                 await waiting
@@ -107,9 +108,9 @@ class Link:
             try:
                 await self._live()
             except (MqttError, OSError) as error:
-                if self.is_up or not was_told:
-                    self._note("mqtt.down", {"reason": str(error)})
-                    was_told = True
+                if self.is_up or str(error) != told:  # each reason once, however often it is tried
+                    told = str(error)
+                    self._note("mqtt.down", {"reason": told})
             finally:
                 if self.is_up:
                     self.is_up = False
