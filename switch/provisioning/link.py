@@ -7,6 +7,7 @@ aiomqtt doesn't reconnect by itself, nor complain of a refused subscription; bot
 """
 
 import asyncio
+import logging
 import random
 import ssl
 import time
@@ -91,6 +92,7 @@ class Link:
         self._note = note
         self._outgoing: deque[_Parcel] = deque()
         self._filled = asyncio.Event()
+        self._heard = _LastError()
 
     def publish(self, topic: Topic, payload: bytes) -> None:
         """Send soon; nothing is kept for a broker that is away."""
@@ -108,9 +110,10 @@ class Link:
             try:
                 await self._live()
             except (MqttError, OSError) as error:
-                if self.is_up or str(error) != told:  # each reason once, however often it is tried
-                    told = str(error)
-                    self._note("mqtt.down", {"reason": told})
+                reason = self._heard.text or str(error)
+                if self.is_up or reason != told:  # each reason once, however often it is tried
+                    told = reason
+                    self._note("mqtt.down", {"reason": reason})
             finally:
                 if self.is_up:
                     self.is_up = False
@@ -123,6 +126,7 @@ class Link:
     async def _live(self) -> None:
         """One connection, until it breaks."""
         address, inbox, arrived = self._address(), deque[aiomqtt.Message](), asyncio.Event()
+        self._heard = _LastError()
 
         class Inbox(asyncio.Queue[aiomqtt.Message]):
             """aiomqtt makes a task for each message that is taken from its queue; this one passes them
@@ -148,6 +152,7 @@ class Link:
             max_inflight_messages=1000,
             max_concurrent_outgoing_calls=_PUBLISHERS + 4,
             timeout=10,
+            logger=self._heard.logger(),
         ) as client:
             client.pending_calls_threshold = (
                 _PUBLISHERS * 2
@@ -213,6 +218,25 @@ class Link:
                 retain=kind in topics.RETAINED,
                 properties=_expiry(kind),
             )
+
+
+class _LastError(logging.Handler):
+    """What paho logs of a connection that fails: why a broker refuses our certificate is told nowhere
+    else, and after TLS 1.3 only then."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.text = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """See logging.Handler."""
+        self.text = record.getMessage()
+
+    def logger(self) -> logging.Logger:
+        """A logger of its own, for this alone."""
+        made = logging.Logger("mqtt", logging.ERROR)
+        made.addHandler(self)
+        return made
 
 
 async def _until_lost(client: aiomqtt.Client) -> None:
