@@ -48,7 +48,7 @@ def share_tables() -> bool:
     except ImportError:
         return False
     if getattr(_packet, "Properties", None) is properties.Properties:
-        _packet.Properties = ReadProperties  # type: ignore[misc]
+        _packet.Properties = ReadProperties  # type: ignore[attr-defined]
     return getattr(_packet, "Properties", None) is ReadProperties
 
 
