@@ -8,6 +8,7 @@ aiomqtt doesn't reconnect by itself, nor complain of a refused subscription; bot
 
 import asyncio
 import logging
+import math
 import random
 import ssl
 import time
@@ -43,6 +44,7 @@ REST_S: Final = 0.001
 # Devices wait longer for their turn; we are one, and without us nobody is told anything.
 _LAST_PAUSE_S: Final = 10.0
 _PUBLISHERS: Final = 64
+ACKNOWLEDGED_S: Final = 10.0  # a broker that acknowledges nothing for so long is left
 _REFUSED: Final = 0x80
 
 paho_reading.share_tables()
@@ -93,6 +95,8 @@ class Link:
         self._outgoing: deque[_Parcel] = deque()
         self._filled = asyncio.Event()
         self._heard = _LastError()
+        self._waiting = 0  # publishers, for an acknowledgement; the last one came at
+        self._acknowledged_at = 0.0
 
     def publish(self, topic: Topic, payload: bytes) -> None:
         """Send soon; nothing is kept for a broker that is away."""
@@ -126,7 +130,7 @@ class Link:
     async def _live(self) -> None:
         """One connection, until it breaks."""
         address, inbox, arrived = self._address(), deque[aiomqtt.Message](), asyncio.Event()
-        self._heard = _LastError()
+        self._heard, self._waiting = _LastError(), 0
 
         class Inbox(asyncio.Queue[aiomqtt.Message]):
             """aiomqtt makes a task for each message that is taken from its queue; this one passes them
@@ -164,7 +168,7 @@ class Link:
             self._note("mqtt.up", {"broker": str(address.broker)})
             self._on_up()
             self._on_batch_end()
-            rooms = [_until_lost(client), self._receive(inbox, arrived)]
+            rooms = [_until_lost(client), self._receive(inbox, arrived), self._watch()]
             rooms += [self._send(client) for _ in range(_PUBLISHERS)]
             tasks = [asyncio.ensure_future(room) for room in rooms]
             try:
@@ -211,13 +215,26 @@ class Link:
                 await self._filled.wait()
             parcel = self._outgoing.popleft()
             kind = parcel.topic.kind
+            if not self._waiting:
+                self._acknowledged_at = time.monotonic()
+            self._waiting += 1
             await client.publish(
                 str(parcel.topic),
                 parcel.payload or None,
                 qos=topics.QOS[kind],
                 retain=kind in topics.RETAINED,
                 properties=_expiry(kind),
+                timeout=math.inf,  # a limit is a task and a timer for each; `_watch` has one for all
             )
+            self._waiting -= 1
+            self._acknowledged_at = time.monotonic()
+
+    async def _watch(self) -> None:
+        """Raise MqttError when acknowledgements stay away."""
+        while True:
+            await asyncio.sleep(ACKNOWLEDGED_S / 4)
+            if self._waiting and time.monotonic() - self._acknowledged_at > ACKNOWLEDGED_S:
+                raise MqttError(f"nothing acknowledged for {ACKNOWLEDGED_S:g} s")
 
 
 class _LastError(logging.Handler):
