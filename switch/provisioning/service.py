@@ -111,14 +111,7 @@ class Service:
             self.rollouts.on_reported,
             self._known_image,
         )
-        self.link = Link(
-            self._address,
-            self.reports.take,
-            perform,
-            self.fleet.publish_all,
-            self.fleet.out_of_reach,
-            note,
-        )
+        self.link = self._link()
         self.devices.define(plan.devices)
 
     # -- the application -----------------------------------------------------------------------
@@ -316,6 +309,17 @@ class Service:
                 return
 
     # -- inside --------------------------------------------------------------------------------
+
+    def _link(self) -> Link:
+        fleet = self.fleet
+        return Link(
+            self._address,
+            self.reports.take,
+            self.perform,
+            fleet.publish_all,
+            fleet.out_of_reach,
+            self._note,
+        )
 
     def _write(self, record: Record) -> None:
         self._exchange.outbox.journal.append(orjson.dumps(record))
