@@ -325,7 +325,7 @@ def _unusable_certificates(document: Document, settings: Settings) -> Iterator[P
         except OSError as error:
             yield document.problem(key, f"can't be read: {error.strerror}")
 
-    sip = settings.sip
+    sip, mqtt = settings.sip, settings.mqtt
     if sip.tls_certificate:
         key: Key = ("sip", "tls_certificate")
         yield from tried(key, server_context, sip.tls_certificate, sip.tls_key)
@@ -334,6 +334,10 @@ def _unusable_certificates(document: Document, settings: Settings) -> Iterator[P
             yield from tried(("trunk", position, "ca"), client_context, trunk.ca)
         if trunk.cert:
             yield from tried(("trunk", position, "cert"), client_context, "", trunk.cert, trunk.key)
+    if mqtt.ca:
+        yield from tried(("mqtt", "ca"), client_context, mqtt.ca)
+    if mqtt.certificate:
+        yield from tried(("mqtt", "certificate"), client_context, "", mqtt.certificate, mqtt.key)
 
 
 def _places(

@@ -31,6 +31,7 @@ from switch.usage.caps import Caps
 from switch.usage.cycle import DAYS_TO_BILLING, Calendar
 from switch.usage.meter import Meters
 from switch.usage.rating import Tariff, Tariffs
+from switch.usage.settings import UsageSettings
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -76,14 +77,7 @@ def build_exchange(
         registrar=Registrar(found.registrar_limits(), wheel, outbox),
         authenticator=_authenticator(found, facts, nonce_key),
         trunks=trunks,
-        meters=Meters(
-            wheel,
-            outbox,
-            settings.usage.threshold_ms,
-            boot=boot_id,
-            counted=settings.usage.counted,
-            percentages=settings.usage.percentages,
-        ),
+        meters=_meters(settings.usage, wheel, outbox, boot_id),
         caps=Caps(wheel, outbox),
         facts=facts,
         sightings=Sightings(outbox, utc, boot_id),
@@ -97,6 +91,17 @@ def build_exchange(
         draw=random.random,
         calendar=calendar_of,
         boot_id=boot_id,
+    )
+
+
+def _meters(usage: UsageSettings, wheel: Wheel, outbox: Outbox, boot_id: str) -> Meters:
+    return Meters(
+        wheel,
+        outbox,
+        usage.threshold_ms,
+        boot=boot_id,
+        counted=usage.counted,
+        percentages=usage.percentages,
     )
 
 

@@ -41,6 +41,7 @@ def device_plan(found: Configuration) -> Plan:
         base_url=base or "http://127.0.0.1",
         tls=client_context(*files) if mqtt.url.startswith("mqtts") else None,
         elsewhere=elsewhere,
+        broker_ca=found.resolve(mqtt.ca).read_text("ascii") if mqtt.ca else None,
     )
 
 

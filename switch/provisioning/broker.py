@@ -122,7 +122,8 @@ class Broker:
         mosquitto = program()
         if mosquitto is None:
             raise FileNotFoundError("mosquitto is not installed")
-        path = broker_files.write(
+        path = await asyncio.to_thread(  # ten thousand users take their time, and so does the disk
+            broker_files.write,
             self._directory,
             self.address,
             self._tls,

@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
@@ -32,6 +33,7 @@ from switch.provisioning.strays import RETIRED, Strays
 
 COMMAND_S: Final = 300
 TURN_S: Final = 0.002  # what one turn of the loop may cost the calls that wait meanwhile
+SETTLED_AT_ONCE: Final = 100  # lines; about as long as that
 _SECRET_BYTES: Final = 24
 
 
@@ -284,17 +286,19 @@ class Fleet:
             if line.policy.in_service is not acknowledged or line.id in self._unacknowledged:
                 self._unacknowledged[line.id] = acknowledged
 
-    def settle(self) -> None:
-        """Now and then: all acknowledgements that changed, in one swap of the facts."""
+    def settle(self) -> bool:
+        """Now and then: acknowledgements that changed, in one swap of the facts; whether more are left."""
         if not self._unacknowledged:
-            return
-        told, self._unacknowledged = self._unacknowledged, {}
+            return False
+        names = tuple(islice(self._unacknowledged, SETTLED_AT_ONCE))
+        told = {name: self._unacknowledged.pop(name) for name in names}
         with self._quietly():
             self.ports.acknowledge(told)
         for name in told:
             twin = self.devices.by_line.get(name)
             if twin is not None and (line := self.line_of(twin)) is not None:
                 self._known[twin.device.id] = line
+        return bool(self._unacknowledged)
 
     # -- lives ---------------------------------------------------------------------------------
 
@@ -381,8 +385,7 @@ class Fleet:
                 call.hang_up(slug, now)
 
     def tick(self) -> None:
-        """Twice a second: whoever had time for the wipe is shut out; acknowledgements take effect."""
-        self.settle()
+        """Twice a second: whoever had time for the wipe is shut out."""
         shut, opened = self.strays.tick(boottime())
         for name in shut:  # Mosquitto throws it out without its last will
             self.devices.by_id[name].online = False

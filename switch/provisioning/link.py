@@ -7,6 +7,8 @@ aiomqtt doesn't reconnect by itself, nor complain of a refused subscription; bot
 """
 
 import asyncio
+import logging
+import math
 import random
 import ssl
 import time
@@ -39,8 +41,10 @@ SESSION_S: Final = 86_400
 _FIRST_PAUSE_S: Final = 0.2
 # So that messages of a storm come together: each turn costs a write of the journal.
 REST_S: Final = 0.001
-_LAST_PAUSE_S: Final = 60.0
+# Devices wait longer for their turn; we are one, and without us nobody is told anything.
+_LAST_PAUSE_S: Final = 10.0
 _PUBLISHERS: Final = 64
+ACKNOWLEDGED_S: Final = 10.0  # a broker that acknowledges nothing for so long is left
 _REFUSED: Final = 0x80
 
 paho_reading.share_tables()
@@ -90,6 +94,9 @@ class Link:
         self._note = note
         self._outgoing: deque[_Parcel] = deque()
         self._filled = asyncio.Event()
+        self._heard = _LastError()
+        self._waiting = 0  # publishers, for an acknowledgement; the last one came at
+        self._acknowledged_at = 0.0
 
     def publish(self, topic: Topic, payload: bytes) -> None:
         """Send soon; nothing is kept for a broker that is away."""
@@ -99,7 +106,7 @@ class Link:
 
     async def run(self, ready: Callable[[], "asyncio.Future[None] | None"] = lambda: None) -> None:
         """Stay connected until cancelled. Each attempt waits for what `ready` returns."""
-        pause_s, was_told = _FIRST_PAUSE_S, False
+        pause_s, told = _FIRST_PAUSE_S, ""
         while True:
             if (waiting := ready()) is not None:
                 await waiting
@@ -107,9 +114,10 @@ class Link:
             try:
                 await self._live()
             except (MqttError, OSError) as error:
-                if self.is_up or not was_told:
-                    self._note("mqtt.down", {"reason": str(error)})
-                    was_told = True
+                reason = self._heard.text or str(error)
+                if self.is_up or reason != told:  # each reason once, however often it is tried
+                    told = reason
+                    self._note("mqtt.down", {"reason": reason})
             finally:
                 if self.is_up:
                     self.is_up = False
@@ -122,6 +130,7 @@ class Link:
     async def _live(self) -> None:
         """One connection, until it breaks."""
         address, inbox, arrived = self._address(), deque[aiomqtt.Message](), asyncio.Event()
+        self._heard, self._waiting = _LastError(), 0
 
         class Inbox(asyncio.Queue[aiomqtt.Message]):
             """aiomqtt makes a task for each message that is taken from its queue; this one passes them
@@ -147,6 +156,7 @@ class Link:
             max_inflight_messages=1000,
             max_concurrent_outgoing_calls=_PUBLISHERS + 4,
             timeout=10,
+            logger=self._heard.logger(),
         ) as client:
             client.pending_calls_threshold = (
                 _PUBLISHERS * 2
@@ -158,7 +168,7 @@ class Link:
             self._note("mqtt.up", {"broker": str(address.broker)})
             self._on_up()
             self._on_batch_end()
-            rooms = [_until_lost(client), self._receive(inbox, arrived)]
+            rooms = [_until_lost(client), self._receive(inbox, arrived), self._watch()]
             rooms += [self._send(client) for _ in range(_PUBLISHERS)]
             tasks = [asyncio.ensure_future(room) for room in rooms]
             try:
@@ -205,13 +215,45 @@ class Link:
                 await self._filled.wait()
             parcel = self._outgoing.popleft()
             kind = parcel.topic.kind
+            if not self._waiting:
+                self._acknowledged_at = time.monotonic()
+            self._waiting += 1
             await client.publish(
                 str(parcel.topic),
                 parcel.payload or None,
                 qos=topics.QOS[kind],
                 retain=kind in topics.RETAINED,
                 properties=_expiry(kind),
+                timeout=math.inf,  # a limit is a task and a timer for each; `_watch` has one for all
             )
+            self._waiting -= 1
+            self._acknowledged_at = time.monotonic()
+
+    async def _watch(self) -> None:
+        """Raise MqttError when acknowledgements stay away."""
+        while True:
+            await asyncio.sleep(ACKNOWLEDGED_S / 4)
+            if self._waiting and time.monotonic() - self._acknowledged_at > ACKNOWLEDGED_S:
+                raise MqttError(f"nothing acknowledged for {ACKNOWLEDGED_S:g} s")
+
+
+class _LastError(logging.Handler):
+    """What paho logs of a connection that fails: why a broker refuses our certificate is told nowhere
+    else, and after TLS 1.3 only then."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.text = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """See logging.Handler."""
+        self.text = record.getMessage()
+
+    def logger(self) -> logging.Logger:
+        """A logger of its own, for this alone."""
+        made = logging.Logger("mqtt", logging.ERROR)
+        made.addHandler(self)
+        return made
 
 
 async def _until_lost(client: aiomqtt.Client) -> None:

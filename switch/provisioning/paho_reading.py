@@ -48,28 +48,37 @@ def share_tables() -> bool:
     except ImportError:
         return False
     if getattr(_packet, "Properties", None) is properties.Properties:
-        _packet.Properties = ReadProperties  # type: ignore[misc]
+        _packet.Properties = ReadProperties  # type: ignore[attr-defined]
     return getattr(_packet, "Properties", None) is ReadProperties
 
 
 class AheadSocket:
-    """A connected socket that is read by the kilobyte; all else is the socket's own."""
+    """A connected socket that is read by the kilobyte, once a turn of the loop; all else is its own.
+
+    aiomqtt reads on for as long as something is pending. With what comes in meanwhile that might be for
+    ever, and calls would wait: so the kernel is asked again only after `pending` has said 0.
+    """
 
     def __init__(self, plain: socket.socket) -> None:
         self._plain = plain
         self._held = b""
         self._at = 0
+        self._was_read = False
 
     def recv(self, size: int) -> bytes:
-        """See socket.socket."""
+        """See socket.socket. BlockingIOError also when the rest of a packet is for the next turn."""
         if self._at == len(self._held):
-            self._held, self._at = self._plain.recv(AHEAD_BYTES), 0
+            if self._was_read:
+                raise BlockingIOError
+            self._held, self._at, self._was_read = self._plain.recv(AHEAD_BYTES), 0, True
         begin, self._at = self._at, min(self._at + size, len(self._held))
         return self._held[begin : self._at]
 
     def pending(self) -> int:
-        """Bytes that no `select` tells of, as ssl.SSLSocket has them."""
-        return len(self._held) - self._at
+        """Bytes that no `select` tells of, as ssl.SSLSocket has them; 0 ends the turn."""
+        left = len(self._held) - self._at
+        self._was_read = left > 0
+        return left
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._plain, name)

@@ -54,8 +54,9 @@ Record = Mapping[str, Any]
 class Plan:
     """What the configuration says, with paths resolved and addresses worked out.
 
-    `base_url` is where devices reach the HTTP port; `tls` is for a broker of one's own, None without it;
-    `elsewhere` is the node that has the devices, "" when it is this one.
+    `base_url` is where devices reach the HTTP port. For a broker of one's own: `tls` is ours, None without
+    it, and `broker_ca` the PEM of its certificate's authority, which devices are told, None for the
+    system's. `elsewhere` is the node that has the devices, "" when it is this one.
     """
 
     mqtt: MqttSettings
@@ -66,6 +67,7 @@ class Plan:
     base_url: str
     tls: ssl.SSLContext | None = None
     elsewhere: str = ""
+    broker_ca: str | None = None
 
 
 class Service:
@@ -119,14 +121,7 @@ class Service:
             self._known_image,
             self.certificates,
         )
-        self.link = Link(
-            self._address,
-            self.reports.take,
-            perform,
-            self.fleet.publish_all,
-            self.fleet.out_of_reach,
-            note,
-        )
+        self.link = self._link()
         self.devices.define(plan.devices)
 
     # -- the application -----------------------------------------------------------------------
@@ -168,7 +163,8 @@ class Service:
             self._note("device.unreadable", {"reason": reason})
         for twin in self.devices.by_id.values():
             self.fleet.see_acknowledgement(twin)
-        self.fleet.settle()
+        while self.fleet.settle():
+            pass
 
     def on_events(self, events: Iterable[tuple[str, Mapping[str, object]]]) -> None:
         """What the machines note: a secret came into use, or that of stolen hardware was shown."""
@@ -281,12 +277,12 @@ class Service:
 
     def _place(self, broker: str) -> Place:
         base = self.plan.base_url
-        secured = broker.startswith("mqtts") and not self.plan.mqtt.url
+        authority = self.plan.broker_ca if self.plan.mqtt.url else self.fleet.authority.pem
         return Place(
             broker or "mqtt://127.0.0.1:1883",
             f"{base}{images.METADATA}",
             f"{base}{images.IMAGES}",
-            self.fleet.authority.pem if secured else None,
+            authority if broker.startswith("mqtts") else None,
         )
 
     # -- time ----------------------------------------------------------------------------------
@@ -308,12 +304,12 @@ class Service:
             await asyncio.sleep(TICK_S)
 
     async def _publish_due(self) -> None:
-        """Documents that a reload or a new broker asks for, a few a turn."""
+        """Documents that a reload or a new broker asks for, and what devices acknowledged, a few a turn."""
         while True:
-            is_more = False
+            is_more = self.fleet.settle()
             if self.fleet.due:
-                is_more = self.fleet.work()
-                self.perform()
+                is_more |= self.fleet.work()
+            self.perform()
             await asyncio.sleep(0 if is_more else TICK_S / 10)
 
     async def _keep_fresh(self) -> None:
@@ -367,6 +363,17 @@ class Service:
                 return
 
     # -- inside --------------------------------------------------------------------------------
+
+    def _link(self) -> Link:
+        fleet = self.fleet
+        return Link(
+            self._address,
+            self.reports.take,
+            self.perform,
+            fleet.publish_all,
+            fleet.out_of_reach,
+            self._note,
+        )
 
     def _write(self, record: Record) -> None:
         self._exchange.outbox.journal.append(orjson.dumps(record))

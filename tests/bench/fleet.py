@@ -27,7 +27,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.bench.fleet_calls import Caller
-from tests.bench.fleet_processes import Players, Switch, memory_mb, until
+from tests.bench.fleet_processes import Clock, Players, Switch, memory_mb, until
 from tests.bench.members import IMAGE_BYTES, MODEL, NEW, prepare, write_config
 
 CONNECTED_S, TRIPS_PER_S, UPDATED_S = 5.0, 2500.0, 60.0
@@ -51,7 +51,7 @@ class Bench:
         switch, devices = self.switch, self.devices
         until(lambda: self.players.all_said("booted"), "all booted")
         yield f"{devices} devices booted in {self.players.longest_s('booted'):.1f} s", None
-        began = time.time()
+        clock, began = self._clock(), time.time()
         self.players.connect()
         took = self._online_after(began)
         until(lambda: self.players.all_said("connected"), "all connected")
@@ -63,20 +63,24 @@ class Bench:
         told = f"all reports in the database after {time.time() - began:.2f} s"
         broker, own_mb = memory_mb(switch.broker()), memory_mb(switch.process.pid)
         yield f"{told}; memory: broker {broker:.0f} MB, switch {own_mb:.0f} MB", None
+        yield str(clock), None
 
     def trips(self) -> Iterator[Result]:
         """The reload is not measured; the clock starts with the first document that it leads to."""
         switch, devices = self.switch, self.devices
         base = switch.scalar("select max(rev) from device_desired")
         write_config(self.home, devices, '["PCMU", "PCMA"]')
+        clock = self._clock()
         switch.ask("config.apply")
         query = f"select count(*) from device_reported where rev > {base}"
         until(lambda: switch.scalar(query) >= devices, "every document applied")
+        spent = str(clock)
         ended = time.time()
         began = switch.scalar(f"select min(at) from device_desired where rev > {base}")
         rate = devices / (ended - began / 1000)
         told = f"desired -> reported, durable: {rate:.0f}/s (goal {TRIPS_PER_S:g})"
         yield told, rate >= TRIPS_PER_S
+        yield f"with the reload: {spent}", None
 
     def storm(self) -> Iterator[Result]:
         """The broker is killed while a phone dials 18 again and again."""
@@ -121,6 +125,12 @@ class Bench:
         yield f"{told} ({count / took:.0f}/s; goal 5000 in {UPDATED_S:g} s)", took <= goal
         (status,) = switch.ask("firmware.status")
         assert status["failed"] == 0, status["failures"]
+
+    def _clock(self) -> Clock:
+        switch, players = self.switch, [each.pid for each in self.players.processes]
+        return Clock(
+            {"switch": [switch.process.pid], "broker": [switch.broker()], "players": players}
+        )
 
     def _online_after(self, began: float) -> float:
         """Seconds from UTC `began` until the switch took the last of all devices as online, by the

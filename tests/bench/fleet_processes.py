@@ -1,6 +1,7 @@
 """The processes of `make bench-fleet`: the switch with its broker, and those that play the devices."""
 
 import json
+import os
 import re
 import signal
 import sqlite3
@@ -16,6 +17,7 @@ import orjson
 
 from switch.console import socket as control
 from tests.bench.members import ROOT
+from tests.bench.process import cpu_s
 from tests.wire.rig import die_with_parent
 
 PLAYERS = 2
@@ -36,6 +38,24 @@ def memory_mb(pid: int) -> float:
     text = Path(f"/proc/{pid}/status").read_text()
     found = re.search(r"VmRSS:\s+(\d+)", text)
     return int(found[1]) / 1024 if found else 0.0
+
+
+class Clock:
+    """CPU seconds since it was made: of processes, by name, and of all else on the machine."""
+
+    def __init__(self, pids: dict[str, list[int]]) -> None:
+        self._pids = pids
+        self._before = self._now()
+
+    def _now(self) -> dict[str, float]:
+        found = {name: sum(map(cpu_s, pids)) for name, pids in self._pids.items()}
+        ticks = list(map(int, Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]))
+        busy = (sum(ticks[:8]) - ticks[3] - ticks[4]) / os.sysconf("SC_CLK_TCK")
+        return {**found, "others": busy - sum(found.values())}
+
+    def __str__(self) -> str:
+        spent = ((name, at - self._before[name]) for name, at in self._now().items())
+        return "CPU: " + ", ".join(f"{name} {seconds:.1f} s" for name, seconds in spent)
 
 
 class Players:

@@ -10,7 +10,7 @@ import pytest
 from firmware_agent.fleet import packets
 from firmware_agent.messages.codec import parse
 from firmware_agent.messages.reported import Event, Evt, Status
-from firmware_agent.messages.topics import Kind
+from firmware_agent.messages.topics import BEACON, Kind
 from firmware_agent.mqtt import Broker, Link
 from tests.firmware_agent.standin import DEVICE
 
@@ -107,7 +107,7 @@ def test_denied_subscription_is_no_connection() -> None:
         async with linked(BadBroker(granted=0x87)) as (_, heard):
             await heard.wait()
             assert heard.connected == 0
-            assert f"SUBSCRIBE vigie/v1/d/{DEVICE}/desired denied: 0x87" in heard.reasons[0]
+            assert f"SUBSCRIBE {BEACON} denied: 0x87" in heard.reasons[0]
 
     asyncio.run(story())
 

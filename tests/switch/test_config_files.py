@@ -54,6 +54,17 @@ def test_a_carriers_too(copied: Path, key: str) -> None:
     assert told == f"trunk[1].{key}" and message.startswith("can't be used: ")
 
 
+@pytest.mark.parametrize("key", ["ca", "certificate"])
+def test_a_brokers_too(copied: Path, key: str) -> None:
+    (copied / "own.pem").write_text("no certificate")
+    named = f'{key} = "own.pem"' + ('\nkey = "own.pem"' if key == "certificate" else "")
+    replace(
+        copied / "vigie.toml", "[http]", f'[mqtt]\nurl = "mqtts://mqtt.example"\n{named}\n\n[http]'
+    )
+    ((told, message),) = problems(copied)
+    assert told == f"mqtt.{key}" and message.startswith("can't be used: ")
+
+
 def test_what_was_kept_is_read_instead_of_the_files(copied: Path, tmp_path: Path) -> None:
     kept = Configurations(tmp_path / "kept")
     before = config.load(copied)

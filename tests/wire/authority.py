@@ -33,11 +33,12 @@ class Authority:
         self.root = self._home / "root.pem"
         self._write(self.root, own.sign(self._key, hashes.SHA256()))
 
-    def sign(self, host: str) -> Signed:
+    def sign(self, host: str, is_expired: bool = False) -> Signed:
         """A certificate for a host name."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
-        certificate = self._start(subject, key).add_extension(
+        since = DAY * 400 if is_expired else DAY
+        certificate = self._start(subject, key, since).add_extension(
             x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False
         )
         found = Signed(self._home / f"{host}.pem", self._home / f"{host}.key")
@@ -52,8 +53,12 @@ class Authority:
         return found
 
     def _start(
-        self, subject: x509.Name, key: ec.EllipticCurvePrivateKey
+        self,
+        subject: x509.Name,
+        key: ec.EllipticCurvePrivateKey,
+        since: datetime.timedelta = DAY,
     ) -> x509.CertificateBuilder:
+        """Valid from so long ago, for two days."""
         now = datetime.datetime.now(datetime.UTC)
         return (
             x509.CertificateBuilder()
@@ -61,8 +66,8 @@ class Authority:
             .issuer_name(self._name)
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - DAY)
-            .not_valid_after(now + DAY)
+            .not_valid_before(now - since)
+            .not_valid_after(now - since + 2 * DAY)
         )
 
     @staticmethod

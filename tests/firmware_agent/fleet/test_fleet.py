@@ -83,6 +83,7 @@ def test_fleet_in_service_updated_and_back_after_the_broker_died(scene: Scene) -
         with fleet_of(scene.file) as fleet:
             counts = fleet.counts
             async with service(scene.broker, scene.keys, scene.url) as running:
+                fleet.boot()
                 await fleet.connect()
                 await scene.desire(running, 1)
                 await until(lambda: set(counts.applied.values()) == {1}, fleet)
@@ -107,6 +108,7 @@ def test_image_that_some_cant_register_with_leaves_these_on_the_old_slot(scene: 
     async def story() -> None:
         with fleet_of(scene.file) as fleet:
             async with service(scene.broker, scene.keys, scene.url) as running:
+                fleet.boot()
                 await fleet.connect()
                 await scene.desire(running, 1)
                 sha256 = scene.repository.add("1.1.0", BAD)

@@ -77,18 +77,23 @@ def test_a_socket_that_reads_ahead_gives_the_bytes_of_the_plain_one() -> None:
         with pytest.raises(BlockingIOError):
             ahead.recv(1)
         far.sendall(b"abcdef")
-        assert (ahead.recv(1), ahead.pending(), ahead.recv(3), ahead.recv(9)) == (
-            b"a",
-            5,
-            b"bcd",
-            b"ef",
-        )
-        assert ahead.pending() == 0 and ahead.fileno() == near.fileno()
-        far.sendall(bytes(2 * paho_reading.AHEAD_BYTES))
-        ahead.recv(1)
-        assert ahead.pending() == paho_reading.AHEAD_BYTES - 1
-        while ahead.pending():
-            ahead.recv(ahead.pending())
-        assert len(ahead.recv(paho_reading.AHEAD_BYTES)) == paho_reading.AHEAD_BYTES
+        assert (ahead.recv(1), ahead.pending(), ahead.recv(3)) == (b"a", 5, b"bcd")
+        assert (ahead.recv(9), ahead.pending(), ahead.fileno()) == (b"ef", 0, near.fileno())
         far.close()
         assert ahead.recv(1) == b""
+
+
+def test_what_comes_in_meanwhile_is_for_the_next_turn_of_the_loop() -> None:
+    near, far = socket.socketpair()
+    with near, far:
+        near.setblocking(False)
+        ahead = paho_reading.AheadSocket(near)
+        for _ in range(2):
+            far.sendall(b"abc")
+            assert ahead.recv(2) == b"ab" and ahead.pending() == 1
+            far.sendall(b"def")
+            assert ahead.recv(2) == b"c"
+            with pytest.raises(BlockingIOError):  # a packet that isn't whole
+                ahead.recv(1)
+            assert ahead.pending() == 0
+            assert ahead.recv(3) == b"def" and ahead.pending() == 0
