@@ -9,7 +9,7 @@ messages; it never sees the other leg.
 from collections.abc import Sequence
 from typing import Protocol
 
-from switch.call import challenge, media_told, offers, relay, way
+from switch.call import challenge, media_told, offers, relay, silence, way
 from switch.call.answered import Repeated2xx
 from switch.call.ending import ending_headers
 from switch.call.exchange import Exchange
@@ -183,7 +183,7 @@ class Leg:
             self.state = LegState.CONFIRMED
         self.report(Acknowledge(body if ok.had_offer else None), now)
         if self.bye_reason is not None and self.state is LegState.CONFIRMED:
-            self._send_bye(self.bye_reason, now)
+            self.send_bye(self.bye_reason, now)
 
     # -- words from the call -------------------------------------------------------------------
 
@@ -205,7 +205,7 @@ class Leg:
             self.bye_reason = reason
             self.call = None
             return
-        self._send_bye(reason, now)
+        self.send_bye(reason, now)
 
     def end(self, now: float) -> None:
         """Forget timers and the call; late messages of the dialog are still answered.
@@ -237,7 +237,7 @@ class Leg:
         if self.state is LegState.ENDED:
             return
         call, self.call = self.call, None
-        self._send_bye(ending_headers(slug, self.exchange.settings.host)[0][1], now)
+        self.send_bye(ending_headers(slug, self.exchange.settings.host)[0][1], now)
         if call is not None:
             call.receive(self, Lost(slug), now)
 
@@ -264,7 +264,7 @@ class Leg:
                 refusal = 488 if status < 400 or status in challenge.CHALLENGES else status
                 offers.on_settled(self, Updated(refusal, None), now)
         if status in (408, 481):
-            self.on_dialog_gone(now)
+            silence.dialog_gone(self, now)
 
     def on_cancel(self, reason: str, now: float) -> None:
         """CANCEL of a request in the dialog: only a re-INVITE can be."""
@@ -278,7 +278,7 @@ class Leg:
         """No answer to a request in the dialog counts as 408."""
         if self.state is not LegState.ENDED:
             self._unsettled(tx, 408, now)
-            self.on_dialog_gone(now)
+            silence.dialog_gone(self, now)
 
     def on_transport_error(self, tx: ClientTransaction, now: float) -> None:
         """A broken path: the offer fails, the call goes on (the phone may come back)."""
@@ -292,30 +292,9 @@ class Leg:
         if tx is self.asked:
             offers.on_settled(self, Updated(status, None), now)
 
-    def on_dialog_gone(self, now: float) -> None:
-        """481 or 408 in the dialog ends it (§12.2.1.2). Not so an emergency call, unless both sides have
-        answered that they don't know it: then nobody is left in it, and it would keep the line busy."""
-        call = self.call
-        if call is not None and call.is_emergency:
-            other = call.other_leg(self)
-            if not (self.is_unknown and other is not None and other.is_unknown):
-                self.exchange.outbox.note("emergency.refresh_failed", leg=self.label)
-                self.session.restart(now)
-                return
-        self.lose("not_answered_in_dialog", now)
-
     def on_never_acknowledged(self, now: float) -> None:
-        """No ACK for our 2xx: the dialog is ended (§13.3.1.4). Not an emergency call whose media is agreed:
-        an ACK that gets lost, or that we can't read, must not end it while the two may be speaking."""
-        had_offer = self.ok is not None and self.ok.had_offer
-        self.ok = None
-        if self.bye_reason is not None:
-            self._send_bye(self.bye_reason, now)
-        elif self.call is not None and self.call.is_emergency and not had_offer:
-            self.state = LegState.CONFIRMED
-            self.exchange.outbox.note("emergency.not_acknowledged", leg=self.label)
-        else:
-            self.lose("not_acknowledged", now)
+        """No ACK came for our 2xx."""
+        silence.never_acknowledged(self, now)
 
     def on_session_expired(self, now: float) -> None:
         """The peer stopped refreshing; an emergency call goes on all the same."""
@@ -394,7 +373,8 @@ class Leg:
             self.exchange.outbox.send(flow, self.ack[1])
         return True
 
-    def _send_bye(self, reason: str, now: float) -> None:
+    def send_bye(self, reason: str, now: float) -> None:
+        """End the dialog here and there, with a Reason unless that is "" (RFC 3326)."""
         dialog = self.dialog
         self.bye_reason = None
         self.end(now)

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from switch.call import silence
 from switch.call.headers import ALLOW, CROSSING_BODIES, crossing
 from switch.call.vocabulary import Body, Relay, Relayed
 from switch.sip.build import make_response
@@ -90,7 +91,7 @@ class _RelayOwner:
             return
         self._answer(Relayed(self.origin, response.status, body_of(response)), now)
         if response.status in (408, 481):
-            self.leg.on_dialog_gone(now)
+            silence.dialog_gone(self.leg, now)
 
     def on_timeout(self, tx: ClientTransaction, now: float) -> None:
         """It did not."""
