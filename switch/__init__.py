@@ -14,7 +14,7 @@ import downwards only (setup.cfg holds the contracts, the tests check them).
     repeated, lost and crossing messages      transaction/  machines.py (the four tables)
     what two user agents share in a call      dialog/       dialog.py, offer_answer.py
     who is it                                 auth/         authenticator.py
-    where is a phone                          registrar/    registrar.py
+    where is a phone                          registrar/    registrar.py (asked by call/registering.py)
     who calls, may they, where to             call/         incoming.py, then steps.py (the table)
       the rule that decides                   policy/       engine.py (beside the house)
       what it decides from                    facts/        snapshot.py

@@ -5,7 +5,7 @@
     response -> its owner         a leg, a trunk's probe
     in-dialog request -> leg      call.leg, found by our tag
     INVITE   -> call              call.incoming: who, may they, where to
-    REGISTER -> binding           registrar
+    REGISTER -> binding           call.registering: who, is it theirs; then the registrar
     the rest -> an answer         below
 
 Everything is synchronous: when `on_datagram` returns, all that the message led to is in the outbox,
@@ -15,23 +15,15 @@ and the driver performs it. Deliberately absent: sockets, clocks, files.
 from collections import Counter
 from collections.abc import Callable
 
-from policy.account_state import DEAD
-from policy.model import LineState
-from switch.auth.address import address_key
-from switch.auth.authenticator import Accepted, Challenge
-from switch.auth.lockout import known_record
-from switch.call.call import Call
-from switch.call.callee_leg import CalleeLeg
+from switch.call import mishap
 from switch.call.caller_leg import CallerLeg
 from switch.call.ending import ENDINGS, ending_headers
 from switch.call.exchange import Exchange
 from switch.call.headers import ALLOW
-from switch.call.incoming import dialled_number, note_failed, receive_invite, unsupported
+from switch.call.incoming import dialled_number, receive_invite, unsupported
 from switch.call.mending import mended
-from switch.call.reappearance import note_stolen
-from switch.call.registered_from import registered
+from switch.call.registering import receive_register
 from switch.call.shedding import Shedding
-from switch.call.vocabulary import Fail
 from switch.dialog.dialog import host_port
 from switch.sip.build import make_response, stamp_source
 from switch.sip.errors import ParseError
@@ -123,7 +115,7 @@ class Core:
             if self.exchange.transactions.receive_response(response, flow, now):
                 return
         except Exception:
-            self._refused_anyhow(response, now)
+            mishap.with_response(self.exchange, response, now)
             raise  # for the log
         # A 2xx outlives its transaction: whoever made the dialog acknowledges it again.
         leg = self.exchange.legs.get(response.from_tag or "")
@@ -150,7 +142,7 @@ class Core:
                 raise
             self._bad_request(tx, request, error, flow, now)
         except Exception:
-            self._broken_off(tx, request, now)
+            mishap.with_request(exchange, tx, request, now)
             raise  # for the log
 
     def _dispatch(self, tx: ServerTransaction, request: Request, flow: Flow, now: float) -> None:
@@ -237,39 +229,7 @@ class Core:
             leg.on_cancel(request.get("Reason") or "", now)
 
     def _register(self, tx: ServerTransaction, request: Request, flow: Flow, now: float) -> None:
-        """§10.3: who are you, is that your line, then the bindings."""
-        exchange = self.exchange
-        origin = exchange.settings.origin(request, flow)
-        verdict = exchange.authenticator.verify(request, origin.remote[0], now)
-        if isinstance(verdict, Challenge):
-            tx.respond(make_response(request, 401, to_tag=new_tag(), headers=verdict.headers), now)
-            return
-        if not isinstance(verdict, Accepted):
-            note_failed(exchange, request, origin, verdict)
-            if verdict.lost:
-                note_stolen(exchange, verdict.lost, request, origin.remote[0], now)
-            self._refuse(tx, request, verdict.slug, now)
-            return
-        user = verdict.user
-        line = exchange.facts.lines.get(user)
-        if line is None or request.to.uri.user_text != user:
-            self._refuse(tx, request, "unknown_line", now)
-            return
-        if line.state in DEAD:
-            if line.state is LineState.STOLEN:
-                note_stolen(exchange, user, request, origin.remote[0], now)
-            self._refuse(tx, request, line.state.value, now)
-            return
-        user = line.id  # the configuration's own object: bindings by the thousand keep this one
-        wall, address = exchange.wall(now), origin.remote[0]
-        response = exchange.registrar.register(request, flow, user, now, wall, origin)
-        if response.status == 200 and exchange.authenticator.registered(user, address, now):
-            exchange.outbox.journal.append(known_record(user, address_key(address), wall))
-        tx.respond(response, now)
-        if response.status == 200:
-            registered(exchange, line, address, now)
-            if verdict.is_next:
-                exchange.outbox.note("line.secret_used", line=user)
+        receive_register(self.exchange, tx, request, flow, now)
 
     def _options(self, tx: ServerTransaction, request: Request, flow: Flow, now: float) -> None:
         headers = [
@@ -283,25 +243,6 @@ class Core:
 
     def _subscribe(self, tx: ServerTransaction, request: Request, flow: Flow, now: float) -> None:
         self._reply(tx, request, 489, now, [("Allow-Events", "")])
-
-    # -- when we fail --------------------------------------------------------------------------
-
-    def _broken_off(self, tx: ServerTransaction, request: Request, now: float) -> None:
-        """A request met a mistake of ours: it gets an answer, since a phone that is told nothing after
-        the 100 waits for good. A call whose targets ring already goes on."""
-        owner = tx.owner
-        call = owner.call if isinstance(owner, CallerLeg) else None
-        if isinstance(call, Call):
-            if not any(branch.is_open for branch in call.branches):
-                call.hang_up("switch_error", now)
-        elif not tx.is_answered:
-            self._refuse(tx, request, "switch_error", now)
-
-    def _refused_anyhow(self, response: Response, now: float) -> None:
-        """A refusal met a mistake of ours: the branch is over all the same, and the next one is tried."""
-        leg = self.exchange.legs.get(response.from_tag or "")
-        if isinstance(leg, CalleeLeg) and leg.is_open and response.status >= 300:
-            leg.fail(Fail(500, "switch_error"), now)
 
     # -- inside --------------------------------------------------------------------------------
 
