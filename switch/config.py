@@ -19,7 +19,7 @@ from policy.engine import Rules
 from switch import toml
 from switch.demo.settings import DemoSettings
 from switch.facts import consistency as facts_consistency
-from switch.facts.consistency import contradictions, doubles, doubts
+from switch.facts.consistency import doubles
 from switch.facts.line import LineLife
 from switch.facts.networks import (
     CountryDatabase,
@@ -178,11 +178,14 @@ class Configuration:
 
     def misplaced(self) -> list[Problem]:
         """Addresses that contradict the official geography: no reason not to start."""
-        return [self.document.problem(*found) for found in contradictions(self.settings)]
+        return [
+            self.document.problem(*found)
+            for found in facts_consistency.contradictions(self.settings)
+        ]
 
     def doubts(self) -> list[Problem]:
         """Addresses that are incomplete or look odd."""
-        return [self.document.problem(*found) for found in doubts(self.settings)]
+        return [self.document.problem(*found) for found in facts_consistency.doubts(self.settings)]
 
 
 def load(path: Path, kept: Mapping[Path, Path] = MappingProxyType({})) -> Configuration:
@@ -378,19 +381,16 @@ def _complaints(
         its_own = f"{extension} is the test number, emergency.test_number"
         return its_own if extension == test_number else plan.refuse_extension(extension)
 
-    yield from facts_consistency.complaints(
-        settings, plan.emergency.french_countries, refuse_extension
-    )
+    french = plan.emergency.french_countries
+    yield from facts_consistency.complaints(settings, french, refuse_extension)
     yield from doubles("tariff", "class", (tariff.name for tariff in settings.tariffs))
     yield from doubles("route", "name", (route.name for route in settings.routes))
     yield from facts_consistency.missing_hashes(settings.lines, settings.sip.digest_algorithms)
     yield from trunk_consistency.complaints(settings.trunks)
     names = {line.id for line in settings.lines}
+    is_owned = settings.store.url is None or settings.mqtt.node is not None
     yield from device_consistency.complaints(
-        settings.devices,
-        names,
-        settings.sip,
-        is_owned=settings.store.url is None or settings.mqtt.node is not None,
+        settings.devices, names, settings.sip, is_owned=is_owned
     )
     if refusal := plan.refuse_extension(test_number):
         yield ("emergency", "test_number"), refusal

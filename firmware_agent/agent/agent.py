@@ -14,13 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from firmware_agent.agent.commands import Command, Configure, Forget, Publish, Reboot, Wipe
-from firmware_agent.agent.config import (
-    Applicable,
-    Configuration,
-    RefusedError,
-    applicable,
-    read,
-)
+from firmware_agent.agent.config import Applicable, Configuration, RefusedError, applicable, read
 from firmware_agent.agent.kept import Kept, desired_file
 from firmware_agent.agent.lines import Lines
 from firmware_agent.agent.outbox import Outbox
@@ -34,13 +28,7 @@ from firmware_agent.certificate import Certificate
 from firmware_agent.messages.codec import MessageError
 from firmware_agent.messages.envelope import Keys
 from firmware_agent.messages.image import ImageCustom
-from firmware_agent.messages.reported import (
-    Event,
-    Problem,
-    Status,
-    TufState,
-    UpdateState,
-)
+from firmware_agent.messages.reported import Event, Problem, Status, TufState, UpdateState
 from firmware_agent.messages.topics import Kind
 from firmware_agent.trusted_time import Moment, TrustedTime
 
