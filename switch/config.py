@@ -394,10 +394,4 @@ def _complaints(
     )
     if refusal := plan.refuse_extension(test_number):
         yield ("emergency", "test_number"), refusal
-    trunks = {trunk.id for trunk in settings.trunks}
-    own = {section.name: position for position, section in enumerate(settings.routes)}
-    for name, route in routes.items():
-        key: Key = ("route", own[name]) if name in own else ("dialplan",)
-        for hop in route.hops:
-            if hop.trunk not in trunks:
-                yield key, f"the route {name} names a trunk that is not there, {hop.trunk}"
+    yield from trunk_consistency.unknown_hops(settings.trunks, settings.routes, routes)

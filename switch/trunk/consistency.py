@@ -1,7 +1,10 @@
-"""Whether the trunks fit each other: each is recognised by an address or certificate of its own."""
+"""Whether the trunks fit each other, each recognised by an address or certificate of its own; and whether
+those that routes name are there."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
+from switch.routing.plan_file import RouteSection
+from switch.routing.route import Route
 from switch.trunk.settings import TrunkSettings
 
 Key = tuple[str | int, ...]
@@ -29,3 +32,18 @@ def complaints(trunks: tuple[TrunkSettings, ...]) -> Iterator[tuple[Key, str]]:
         names.add(trunk.certificate_name)
         ids.add(trunk.id)
         ways.add(way)
+
+
+def unknown_hops(
+    trunks: tuple[TrunkSettings, ...],
+    sections: tuple[RouteSection, ...],
+    routes: Mapping[str, Route],
+) -> Iterator[tuple[Key, str]]:
+    """The same of routes, whose `sections` stand in vigie.toml or, if not, in the dial plan."""
+    known = {trunk.id for trunk in trunks}
+    own = {section.name: position for position, section in enumerate(sections)}
+    for name, route in routes.items():
+        key: Key = ("route", own[name]) if name in own else ("dialplan",)
+        for hop in route.hops:
+            if hop.trunk not in known:
+                yield key, f"the route {name} names a trunk that is not there, {hop.trunk}"
