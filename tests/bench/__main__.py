@@ -63,9 +63,10 @@ from watched import BLOCK_S, RATE, Side, ratios, rest
 
 from policy.acceptable_use.detectors import DETECTORS
 
-# Not /tmp: where other programs delete files all the time, ext4 without a journal looks long for the inode
-# of a new one, and each notice is one.
+# Each notice is a new file, and where files were deleted in the last minutes ext4 without a journal looks
+# long for its inode. So not in /tmp, and what a run leaves goes in a later one.
 WORK = Path("var").resolve()
+KEPT_S = 600
 SERVER_CORE, SIPP_CORE = 0, 1
 SHARE = 0.40  # of the server's core, so that peers are compared equally loaded
 MOST_PER_S = 500.0  # SIPp loses messages above that on its core
@@ -326,6 +327,16 @@ def holding(load: Load, count: int, rate: float) -> Iterator[None]:
             run.stop()
 
 
+@contextlib.contextmanager
+def work_directory() -> Iterator[Path]:
+    """A directory of its own; those of runs some time ago are removed, after this one."""
+    WORK.mkdir(exist_ok=True)
+    old = [path for path in WORK.glob("bench-*") if time.time() - path.stat().st_mtime > KEPT_S]
+    yield Path(tempfile.mkdtemp(prefix="bench-", dir=WORK))
+    for path in old:
+        shutil.rmtree(path)
+
+
 def gauge(name: str) -> float:
     """A gauge of the switch, all labels together."""
     with urllib.request.urlopen(f"http://{HTTP[0]}:{HTTP[1]}/metrics", timeout=5) as page:
@@ -345,9 +356,8 @@ def main() -> int:
     if held := taken([CARRIER, PHONE, CALLEE, SIPPY, KAMAILIO, *SWITCHES]):
         say("in use by another program: " + ", ".join(f"{host}:{port}" for host, port in held))
         return 2
-    WORK.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="bench-", dir=WORK) as work:
-        bench = Bench(Path(work), chosen.quick)
+    with work_directory() as work:
+        bench = Bench(work, chosen.quick)
         signal.signal(signal.SIGALRM, out_of_time)
         signal.alarm(LIMIT_S)
         servers = {
