@@ -26,6 +26,11 @@ class Hunt:
         """Whether nothing is left to try."""
         return not self._groups
 
+    @property
+    def next(self) -> tuple[Target, ...]:
+        """What `take` would give."""
+        return self._groups[0] if self._groups else ()
+
     def take(self) -> tuple[Target, ...]:
         """The next group, () when none is left."""
         return self._groups.pop(0) if self._groups else ()

@@ -1,6 +1,6 @@
 """The race of emergency routes: when the next one starts, and who is given up.
 
-    its connection isn't open after `CONNECT_S`       the next starts beside it
+    its connection isn't open after `CONNECT_S`       the next starts beside it, if elsewhere
     nothing came, not even a 100, for `no_100_s`      the route is given up, the next starts
     a 100 came, but no ringing for `emergency_pdd_s`  the next starts beside it
     the latest one fails                              the next starts at once, others or not
@@ -14,6 +14,7 @@ answered. Times count from the last INVITE to that route, so a repaired one has 
 from typing import TYPE_CHECKING
 
 from switch.call.callee_leg import Branch, CalleeLeg
+from switch.sip.flow import Flow
 
 if TYPE_CHECKING:
     from switch.call.call import Call
@@ -38,7 +39,7 @@ def on_timer(call: "Call", name: str, now: float) -> None:
     settings = call.exchange.settings
     latest = _latest(call)
     if name == "connecting" and latest is not None:
-        if latest.is_silent and call.exchange.is_connecting(latest.flow) and _has_next(call):
+        if latest.is_silent and _is_stuck(call, latest.flow):
             start_next(call, now)
             return
         name = "no_100"
@@ -75,8 +76,12 @@ def goes_on(call: "Call", failed: CalleeLeg) -> bool:
     )
 
 
-def _has_next(call: "Call") -> bool:
-    return call.hunt is not None and not call.hunt.is_empty
+def _is_stuck(call: "Call", flow: Flow) -> bool:
+    """Whether a connection that is still to open keeps a call from a route to another place."""
+    if call.hunt is None or not call.exchange.is_connecting(flow):
+        return False
+    tried = {branch.flow.remote for branch in call.branches if branch.is_open}
+    return any(target.flow.remote not in tried for target in call.hunt.next)
 
 
 def _latest(call: "Call") -> CalleeLeg | None:

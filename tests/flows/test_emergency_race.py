@@ -333,6 +333,17 @@ def test_the_last_way_out_is_waited_for(tmp_path: Path) -> None:
     up(caller, world.actors["TCP", ("127.0.1.1", 5071)].called())
 
 
+def test_112_by_a_way_that_is_waited_for_is_no_rival(tmp_path: Path) -> None:
+    """It would need the very connections that don't open, and overtake 18 there."""
+    world = changed(tmp_path, BY_TCP)
+    a, c1, c2 = world.phone("101"), world.carrier(1, "TCP"), world.carrier(2, "TCP")
+    world.exchange.is_connecting = lambda flow: True
+    a.call("18")
+    world.after(1.4)
+    assert [c1.called().invite.request_uri.user, len(c2.got)] == ["18", 1]
+    c1.silent()
+
+
 def test_a_trunk_that_probing_found_down_is_not_tried_first(tmp_path: Path) -> None:
     world = changed(tmp_path, BY_TCP)
     swallows(world)
