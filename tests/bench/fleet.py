@@ -4,8 +4,8 @@ A switch (`vigie run`) with as many lines as devices, its own Mosquitto, and dev
 of `firmware_agent fleet`, which do all that a device does but SIP: they verify, apply, report, download,
 install into files, reboot, try and confirm. They are members already: their claims are made beforehand.
 
-1. all connect, from devices that have booted and are told to: CONNACK, every SUBSCRIBE granted, and taken
-   by the switch as online; and memory of broker and switch;
+1. all connect, from devices that have booted and are told to: CONNACK and every SUBSCRIBE granted; then,
+   taken by the switch as online; and memory of broker and switch;
 2. a reload changes every document: desired -> applied -> reported -> row in the database, per second;
 3. the broker is killed: until all are back and the switch has taken them as online, and what that costs
    the emergency calls of a phone, from its INVITE to that of the carrier;
@@ -47,7 +47,7 @@ class Bench:
         self.devices = devices
 
     def connect(self) -> Iterator[Result]:
-        """From the word to connect until the switch has taken the last of them as online."""
+        """From the word to connect until all are, and until the switch knows the last of them."""
         switch, devices = self.switch, self.devices
         until(lambda: self.players.all_said("booted"), "all booted")
         yield f"{devices} devices booted in {self.players.longest_s('booted'):.1f} s", None
@@ -56,8 +56,9 @@ class Bench:
         took = self._online_after(began)
         until(lambda: self.players.all_said("connected"), "all connected")
         own = self.players.longest_s("connected")
-        told = f"{devices} devices connected, and known to be, in {took:.2f} s"
-        yield f"{told} (subscribed after {own:.2f}; goal {CONNECTED_S:g})", took <= CONNECTED_S
+        told = f"{devices} devices connected, every subscription granted, in {own:.2f} s"
+        yield f"{told} (goal {CONNECTED_S:g})", own <= CONNECTED_S
+        yield f"the switch had taken the last of them as online after {took:.2f} s", None
         query = "select count(*) from device_reported"
         until(lambda: switch.scalar(query) >= devices, "reports", 0.1)
         told = f"all reports in the database after {time.time() - began:.2f} s"
