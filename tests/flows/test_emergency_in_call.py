@@ -1,4 +1,4 @@
-"""What an emergency call allows and forbids while it lives: moves, transfers, other calls (RFC 6881 SP-38)."""
+"""What an emergency call allows and bars while it lives: moves, transfers, calls beside (RFC 6881 SP-38)."""
 
 from dataclasses import replace
 
