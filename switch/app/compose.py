@@ -26,7 +26,7 @@ from switch.transaction.transactions import Transactions
 from switch.transport.limits import StreamLimits
 from switch.transport.local import LocalFlow
 from switch.trunk.build import build_trunk
-from switch.trunk.trunk import Trunks
+from switch.trunk.trunks import Trunks
 from switch.usage.caps import Caps
 from switch.usage.cycle import DAYS_TO_BILLING, Calendar
 from switch.usage.meter import Meters
@@ -57,18 +57,6 @@ def build_exchange(
     transactions = Transactions(wheel, outbox, timings)
     facts = found.snapshot(lives)
     flows = LocalFlow(listening, sip.public_address)
-    trunks = Trunks(
-        build_trunk(
-            entry,
-            flows,
-            nonce_key,
-            wheel,
-            transactions,
-            outbox,
-            emergency_probe_s=found.emergency_probe_s(entry.id),
-        )
-        for entry in settings.trunks
-    )
     return Exchange(
         wheel=wheel,
         outbox=outbox,
@@ -76,7 +64,7 @@ def build_exchange(
         timings=timings,
         registrar=Registrar(found.registrar_limits(), wheel, outbox),
         authenticator=_authenticator(found, facts, nonce_key),
-        trunks=trunks,
+        trunks=_trunks(found, flows, nonce_key, transactions, wheel, outbox),
         meters=_meters(settings.usage, wheel, outbox, boot_id),
         caps=Caps(wheel, outbox),
         facts=facts,
@@ -91,6 +79,28 @@ def build_exchange(
         draw=random.random,
         calendar=calendar_of,
         boot_id=boot_id,
+    )
+
+
+def _trunks(
+    found: Configuration,
+    flows: LocalFlow,
+    key: bytes,
+    transactions: Transactions,
+    wheel: Wheel,
+    outbox: Outbox,
+) -> Trunks:
+    return Trunks(
+        build_trunk(
+            entry,
+            flows,
+            key,
+            wheel,
+            transactions,
+            outbox,
+            emergency_probe_s=found.emergency_probe_s(entry.id),
+        )
+        for entry in found.settings.trunks
     )
 
 

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import gc
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from switch.app.compose import build_exchange, make_pool, psap_routes, tariffs_of
@@ -56,21 +56,12 @@ class Switch:
         self.metrics = Metrics(self._gauges, lambda: totals(self.core))
         self.observer = Observer(self.metrics)
         alarm = self.observer.alarm
-        self.keeping = Keeping(
-            found,
-            data,
-            self._live,
-            lambda: self._in_force().settings.retention,
-            lambda cutoffs, held: self.use_cases.forget(cutoffs, held),  # noqa: PLW0108 (made below)
-            alarm,
-        )
+        self.keeping = self._make_keeping()
         self.pool = make_pool(found, data, self._worker_lost, alarm)
         sip = found.settings.sip
         listening = {"UDP": sip.udp, "TCP": sip.tcp, "TLS": sip.tls}
-        given = sip.nonce_key
-        key = given.get_secret_value().encode() if given else nonce_key(data / "nonce.key")
-        speakers = self.pool or NoAnnouncer()
-        self.exchange = build_exchange(found, {}, speakers, listening, key)
+        key = _nonce_key(found, data)
+        self.exchange = build_exchange(found, {}, self.pool or NoAnnouncer(), listening, key)
         self.core = Core(self.exchange)
         self.driver = Driver(
             self.core,
@@ -81,9 +72,7 @@ class Switch:
             self._store,
         )
         perform = self.driver.perform
-        self.use_cases = self._make_use_cases(
-            [f"{kind} {address}" for kind, addresses in listening.items() for address in addresses]
-        )
+        self.use_cases = self._make_use_cases(listening)
         self.reload = Reload(
             found,
             self.exchange,
@@ -260,14 +249,24 @@ class Switch:
             )
             self.http.append(HttpServer(pages, bind(address.host, address.port)))
 
-    def _make_use_cases(self, listening: list[str]) -> UseCases:
+    def _make_keeping(self) -> Keeping:
+        return Keeping(
+            self.found,
+            self.data,
+            self._live,
+            lambda: self._in_force().settings.retention,
+            lambda cutoffs, held: self.use_cases.forget(cutoffs, held),  # noqa: PLW0108 (made later)
+            self.observer.alarm,
+        )
+
+    def _make_use_cases(self, listening: Mapping[str, Sequence[HostPort]]) -> UseCases:
         return UseCases(
             self.exchange,
             lambda lives: self.reload.found.snapshot(lives),  # noqa: PLW0108 (`found` is swapped)
             self.keeping.reader,
             self.driver.perform,
             lambda line: self.reload.found.origins(line),  # noqa: PLW0108 (as above)
-            listening,
+            [f"{kind} {address}" for kind, addresses in listening.items() for address in addresses],
             lambda: self.observer.alarms.standing,
             lambda: self.reload.found.settings.contract,
         )
@@ -313,3 +312,9 @@ class Switch:
             "config_last_reload_successful": {(): float(self.reload.has_succeeded)},
             "config_last_reload_timestamp_seconds": {(): self.reload.applied_at},
         }
+
+
+def _nonce_key(found: Configuration, data: Path) -> bytes:
+    """The key that was configured, for several nodes, or this node's own, made at its first start."""
+    given = found.settings.sip.nonce_key
+    return given.get_secret_value().encode() if given else nonce_key(data / "nonce.key")

@@ -25,7 +25,8 @@ from switch.store.alarm import Alarm
 from switch.store.configurations import Configurations
 from switch.toml import ConfigError, Problem
 from switch.trunk.build import build_trunk
-from switch.trunk.trunk import Trunk, Trunks
+from switch.trunk.trunk import Trunk
+from switch.trunk.trunks import Trunks
 
 
 class Reload:

@@ -25,7 +25,7 @@ from switch.sip.origin import Proxies
 from switch.sip.outbox import Outbox
 from switch.transaction.timings import Timings
 from switch.transaction.transactions import Transactions
-from switch.trunk.trunk import Trunks
+from switch.trunk.trunks import Trunks
 from switch.usage.caps import Caps
 from switch.usage.cycle import Calendar
 from switch.usage.meter import Meters

@@ -16,6 +16,7 @@ from switch.call import audit
 from switch.call.callee_leg import CalleeLeg
 from switch.call.caller_leg import CallerLeg
 from switch.call.leg import Leg
+from switch.call.record import MeteredLeg
 from switch.call.vocabulary import Body
 from switch.dialog.dialog import Dialog
 from switch.routing.target import TargetKind
@@ -157,8 +158,7 @@ def request_state(request: Request) -> dict[str, Any]:
 
 
 def _call(call: "Call", state: str, branches: list[dict[str, Any]]) -> bytes:
-    request, decision, record = call.request, call.decision, call.record
-    caller = call.caller
+    request, record, caller = call.request, call.record, call.caller
     return orjson.dumps(
         {
             "k": "call",
@@ -176,20 +176,9 @@ def _call(call: "Call", state: str, branches: list[dict[str, Any]]) -> bytes:
                 request.trunk,
                 request.caller,
             ),
-            "decision": {
-                "class": decision.number_class.value,
-                "action": decision.action.value,
-                "reason": decision.reason,
-                "rule": decision.rule,
-                "clause": decision.clause,
-                "level": decision.evidence.level.value,
-                "audit": decision.audit,
-                "exempt_reason": decision.exempt_reason,
-                "caller_number": decision.caller_number,
-                "destination": record.destination(call),
-            },
+            "decision": _decision(call),
             "identity": (call.identity.number, call.identity.is_withheld),
-            "facts": audit.facts(call) if decision.audit else None,
+            "facts": audit.facts(call) if call.decision.audit else None,
             "record": (record.dst_raw, record.sip_call_id, record.caller_trunk, record.override),
             "forwarded_by": record.forwarded_by,
             "attempts": [
@@ -197,18 +186,7 @@ def _call(call: "Call", state: str, branches: list[dict[str, Any]]) -> bytes:
                 for _, tried, profile in record.attempts
             ],
             "fax": record.is_fax,
-            "metered": [
-                (
-                    leg.id,
-                    leg.line,
-                    leg.trunk,
-                    leg.direction,
-                    leg.sip_call_id,
-                    leg.exempt_reason,
-                    leg.plan,
-                )
-                for leg in record.legs
-            ],
+            "metered": [_metered(leg) for leg in record.legs],
             "invite": request_state(caller.invite)
             if isinstance(caller, CallerLeg) and caller.invite
             else None,
@@ -216,6 +194,34 @@ def _call(call: "Call", state: str, branches: list[dict[str, Any]]) -> bytes:
             "callee": leg_state(call.callee) if state == "up" and call.callee is not None else None,
             "branches": branches,
         }
+    )
+
+
+def _decision(call: "Call") -> dict[str, Any]:
+    decision = call.decision
+    return {
+        "class": decision.number_class.value,
+        "action": decision.action.value,
+        "reason": decision.reason,
+        "rule": decision.rule,
+        "clause": decision.clause,
+        "level": decision.evidence.level.value,
+        "audit": decision.audit,
+        "exempt_reason": decision.exempt_reason,
+        "caller_number": decision.caller_number,
+        "destination": call.record.destination(call),
+    }
+
+
+def _metered(leg: MeteredLeg) -> tuple[Any, ...]:
+    return (
+        leg.id,
+        leg.line,
+        leg.trunk,
+        leg.direction,
+        leg.sip_call_id,
+        leg.exempt_reason,
+        leg.plan,
     )
 
 

@@ -76,16 +76,7 @@ def use_cases(
     was in force before; both return the keys that wait for a restart."""
 
     async def check(args: Args) -> object:
-        try:
-            files, failed, count = await read()
-        except ConfigError as error:
-            return check_errors(error)
-        tests = {
-            "passed": count - len({problem.line for problem in failed}),
-            "failed": _rows(failed),
-        }
-        errors, warnings = await asyncio.to_thread(lambda: (files.misplaced(), files.doubts()))
-        return {"errors": _rows(errors), "warnings": _rows(warnings), "tests": tests}
+        return await _checked(read)
 
     async def compared() -> list[dict[str, object]]:
         """In a thread: ten thousand lines have many values."""
@@ -123,6 +114,19 @@ def use_cases(
 
 def _is_of(key: str, sections: list[str]) -> bool:
     return any(key == section or key.startswith(f"{section}.") for section in sections)
+
+
+async def _checked(read: Read) -> dict[str, object]:
+    try:
+        files, failed, count = await read()
+    except ConfigError as error:
+        return check_errors(error)
+    tests = {
+        "passed": count - len({problem.line for problem in failed}),
+        "failed": _rows(failed),
+    }
+    errors, warnings = await asyncio.to_thread(lambda: (files.misplaced(), files.doubts()))
+    return {"errors": _rows(errors), "warnings": _rows(warnings), "tests": tests}
 
 
 def check_errors(error: ConfigError) -> dict[str, object]:

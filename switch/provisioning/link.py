@@ -140,26 +140,9 @@ class Link:
                 inbox.append(item)
                 arrived.set()
 
-        async with aiomqtt.Client(
-            hostname=address.broker.host,
-            port=address.broker.port,
-            username=address.username,
-            password=address.password,
-            identifier=address.username,
-            protocol=ProtocolVersion.V5,
-            tls_context=address.tls,
-            queue_type=Inbox,
-            # What devices say while we are away waits for us, where the broker outlives us.
-            clean_start=False,
-            properties=_session(),
-            keepalive=30,
-            max_inflight_messages=1000,
-            max_concurrent_outgoing_calls=_PUBLISHERS + 4,
-            timeout=10,
-            logger=self._heard.logger(),
-        ) as client:
+        async with self._client(address, Inbox) as client:
             client.pending_calls_threshold = (
-                _PUBLISHERS * 2
+                2 * _PUBLISHERS
             )  # as many wait at once as was asked for
             paho_reading.read_ahead(client)
             for pattern in SUBSCRIPTIONS:
@@ -177,6 +160,29 @@ class Link:
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _client(
+        self, address: Address, inbox: type[asyncio.Queue[aiomqtt.Message]]
+    ) -> aiomqtt.Client:
+        """Not connected yet."""
+        return aiomqtt.Client(
+            hostname=address.broker.host,
+            port=address.broker.port,
+            username=address.username,
+            password=address.password,
+            identifier=address.username,
+            protocol=ProtocolVersion.V5,
+            tls_context=address.tls,
+            queue_type=inbox,
+            # What devices say while we are away waits for us, where the broker outlives us.
+            clean_start=False,
+            properties=_session(),
+            keepalive=30,
+            max_inflight_messages=1000,
+            max_concurrent_outgoing_calls=_PUBLISHERS + 4,
+            timeout=10,
+            logger=self._heard.logger(),
+        )
 
     async def _subscribe(self, client: aiomqtt.Client, pattern: str) -> None:
         codes = await client.subscribe(pattern, qos=1)

@@ -113,14 +113,7 @@ class Service:
         exchange.authenticator.lost = self.fleet.lost_ha1
         self.certificates = Certificates(self.fleet)
         self.admission = Admission(self.fleet, self._place(plan.mqtt.public_url or plan.mqtt.url))
-        self.reports = Reports(
-            self.fleet,
-            self.admission,
-            self.rollouts.on_ota,
-            self.rollouts.on_reported,
-            self._known_image,
-            self.certificates,
-        )
+        self.reports = self._reports()
         self.link = self._link()
         self.devices.define(plan.devices)
 
@@ -363,6 +356,16 @@ class Service:
                 return
 
     # -- inside --------------------------------------------------------------------------------
+
+    def _reports(self) -> Reports:
+        return Reports(
+            self.fleet,
+            self.admission,
+            self.rollouts.on_ota,
+            self.rollouts.on_reported,
+            self._known_image,
+            self.certificates,
+        )
 
     def _link(self) -> Link:
         fleet = self.fleet

@@ -18,7 +18,8 @@ from switch.trunk.next_hop import AVOIDED_S
 from switch.trunk.registration import Account, contact_token
 from switch.trunk.registration_machine import TABLE, Event, State, step
 from switch.trunk.settings import TrunkSettings
-from switch.trunk.trunk import Reach, Trunk, Trunks
+from switch.trunk.trunk import Reach, Trunk
+from switch.trunk.trunks import Trunks
 
 LOCAL = ("127.0.0.1", 5060)
 A, B = Flow("UDP", LOCAL, ("192.0.2.1", 5060)), Flow("UDP", LOCAL, ("192.0.2.2", 5060))
