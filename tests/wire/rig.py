@@ -145,9 +145,13 @@ class Rig:
             self.stop()
             raise
 
+    def last_words(self) -> str:
+        """The end of the switch's log."""
+        return self.log.read_text("utf-8")[-2000:]
+
     def _ready_line(self) -> Mapping[str, Any] | None:
         assert self.process is not None
-        assert self.process.poll() is None, f"the switch ended: {self.log.read_text()[-2000:]}"
+        assert self.process.poll() is None, f"the switch ended: {self.last_words()}"
         line = re.search(r"^ready (\{.*\})$", self._out.read_text(), re.MULTILINE)
         return json.loads(line[1]) if line else None
 

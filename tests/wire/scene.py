@@ -10,6 +10,7 @@ import re
 import select
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,6 +52,11 @@ class QuietRig(Rig):
         self.log_is_read.set()
         self._reader.join()
         os.close(self._unread)
+
+    def last_words(self) -> str:
+        """Of what was read: the pipe itself has no end."""
+        time.sleep(0.2)
+        return self.logged.decode("utf-8", "replace")[-2000:]
 
     def _read_log(self) -> None:
         while not self._is_over:
