@@ -27,7 +27,6 @@ import statistics
 import sys
 import tempfile
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,13 +51,14 @@ from ratio import BLOCK, CALLED_OUT, Phones, check_aftermath, compare
 from servers import (
     NotStarted,
     data_of,
+    gauge,
     kamailio_shm_kb,
     start_kamailio,
     start_sippy,
     start_switch,
     start_switch_with_carrier,
 )
-from table import table
+from table import ROWS, table
 from watched import BLOCK_S, RATE, Side, ratios, rest
 
 from policy.acceptable_use.detectors import DETECTORS
@@ -238,13 +238,15 @@ def bench_emergency(bench: Bench) -> None:
         check_aftermath(data_of(bench.work, SWITCHES[2]), BLOCK * len(costs.of["emergency"]))
         for kind in costs.of:
             bench.found("switch", kind, costs.median(kind))
-        beside = costs.ratios
         bench.found("switch", "challenge", costs.challenge)
-        bench.found("switch", "emergency ratio", statistics.median(beside))
-        bench.notes.append(
-            f"emergency / ordinary call: {min(beside):.2f} to {max(beside):.2f} in {len(beside)} rounds "
-            f"of {BLOCK} calls; load average {os.getloadavg()[0]:.1f}"
-        )
+        for kind, ordinary in (("emergency ratio", "challenged"), ("emergency bare", "call out")):
+            beside = costs.ratios(ordinary)
+            bench.found("switch", kind, statistics.median(beside))
+            spread = (
+                f"{min(beside):.2f} to {max(beside):.2f} in {len(beside)} rounds of {BLOCK} calls"
+            )
+            bench.notes.append(f"{ROWS[kind]}: {spread}")
+        bench.notes.append(f"load average {os.getloadavg()[0]:.1f}")
     finally:
         process.stop()
 
@@ -335,13 +337,6 @@ def work_directory() -> Iterator[Path]:
     yield Path(tempfile.mkdtemp(prefix="bench-", dir=WORK))
     for path in old:
         shutil.rmtree(path)
-
-
-def gauge(name: str) -> float:
-    """A gauge of the switch, all labels together."""
-    with urllib.request.urlopen(f"http://{HTTP[0]}:{HTTP[1]}/metrics", timeout=5) as page:
-        rows = page.read().decode().splitlines()
-    return sum(float(row.rpartition(" ")[2]) for row in rows if row.startswith(f"vigie_{name}"))
 
 
 def main() -> int:

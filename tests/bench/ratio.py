@@ -92,19 +92,17 @@ class Costs:
         """Of the blocks after the first."""
         return statistics.median(self.of[kind][1:])
 
-    @property
-    def ratios(self) -> list[float]:
-        """Emergency / ordinary of each round after the first."""
-        return [emergency / ordinary for ordinary, emergency in self._beside("emergency")]
+    def ratios(self, ordinary: str) -> list[float]:
+        """Emergency / ordinary of each round after the first; "challenged" is as phones call, whose every
+        INVITE but that of a call for help is challenged."""
+        pairs = zip(self.of[ordinary], self.of["emergency"], strict=True)
+        return [emergency / other for other, emergency in pairs][1:]
 
     @property
     def challenge(self) -> float:
         """What the challenge adds to an ordinary call."""
-        return statistics.median(more - less for less, more in self._beside("challenged"))
-
-    def _beside(self, kind: str) -> list[tuple[float, float]]:
-        """An ordinary call and one of another kind, of each round after the first."""
-        return list(zip(self.of["call out"], self.of[kind], strict=True))[1:]
+        pairs = zip(self.of["call out"], self.of["challenged"], strict=True)
+        return statistics.median([more - less for less, more in pairs][1:])
 
 
 def compare(

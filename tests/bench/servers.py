@@ -5,9 +5,10 @@ import shutil
 import socket
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
-from house import CALLEE, CARRIER, Address, taken, write_config
+from house import CALLEE, CARRIER, HTTP, Address, taken, write_config
 from load import until
 from process import Process
 
@@ -139,3 +140,10 @@ def _settle(listen: Address) -> None:
             except TimeoutError:
                 continue
             return
+
+
+def gauge(name: str) -> float:
+    """A gauge of the switch, all labels together."""
+    with urllib.request.urlopen(f"http://{HTTP[0]}:{HTTP[1]}/metrics", timeout=5) as page:
+        rows = page.read().decode().splitlines()
+    return sum(float(row.rpartition(" ")[2]) for row in rows if row.startswith(f"vigie_{name}"))
