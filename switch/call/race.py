@@ -3,7 +3,7 @@
     its connection isn't open after `CONNECT_S`       the next starts beside it, if elsewhere
     nothing came, not even a 100, for `no_100_s`      the route is given up, the next starts
     a 100 came, but no ringing for `emergency_pdd_s`  the next starts beside it
-    the latest one fails                              the next starts at once, others or not
+    the latest one fails                              the next starts at once, others or not, if elsewhere
     one rings or answers                              it wins, the others are cancelled (steps.py)
     none is left to start                             those that are open may still ring
 
@@ -14,7 +14,6 @@ answered. Times count from the last INVITE to that route, so a repaired one has 
 from typing import TYPE_CHECKING
 
 from switch.call.callee_leg import Branch, CalleeLeg
-from switch.sip.flow import Flow
 
 if TYPE_CHECKING:
     from switch.call.call import Call
@@ -39,7 +38,8 @@ def on_timer(call: "Call", name: str, now: float) -> None:
     settings = call.exchange.settings
     latest = _latest(call)
     if name == "connecting" and latest is not None:
-        if latest.is_silent and _is_stuck(call, latest.flow):
+        is_opening = call.exchange.is_connecting(latest.flow)
+        if latest.is_silent and is_opening and _next_is_elsewhere(call):
             start_next(call, now)
             return
         name = "no_100"
@@ -73,15 +73,20 @@ def goes_on(call: "Call", failed: CalleeLeg) -> bool:
         and failed.is_trunk
         and all(branch.branch is not Branch.RINGING for branch in open_ones)
         and all(branch.started_at <= failed.started_at for branch in open_ones)
+        and _next_is_elsewhere(call)
     )
 
 
-def _is_stuck(call: "Call", flow: Flow) -> bool:
-    """Whether a connection that is still to open keeps a call from a route to another place."""
-    if call.hunt is None or not call.exchange.is_connecting(flow):
-        return False
-    tried = {branch.flow.remote for branch in call.branches if branch.is_open}
-    return any(target.flow.remote not in tried for target in call.hunt.next)
+def _next_is_elsewhere(call: "Call") -> bool:
+    """Whether there is a next route, and it needs none of the connections that are still opening: 112 must
+    not overtake 18 on the way that both wait for."""
+    opening = {
+        branch.flow.remote
+        for branch in call.branches
+        if branch.is_open and call.exchange.is_connecting(branch.flow)
+    }
+    coming = call.hunt.next if call.hunt is not None else ()
+    return any(target.flow.remote not in opening for target in coming)
 
 
 def _latest(call: "Call") -> CalleeLeg | None:

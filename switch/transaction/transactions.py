@@ -57,7 +57,7 @@ class Transactions:
         self._clients: dict[tuple[str, str], ClientTransaction] = {}
         # Client transactions over TCP and TLS by (transport, remote address), so that one closed
         # connection among thousands doesn't cost a walk over all transactions.
-        self._streams: dict[tuple[str, tuple[str, int]], set[ClientTransaction]] = {}
+        self._streams: dict[tuple[str, tuple[str, int]], dict[ClientTransaction, None]] = {}
         self.strays = 0
         self.absorbed = 0
         self.retransmitted = 0
@@ -149,7 +149,7 @@ class Transactions:
     ) -> ClientTransaction:
         tx = self._clients[key] = ClientTransaction(self, key, request, flow, owner)
         if flow.is_reliable:
-            self._streams.setdefault((flow.transport, flow.remote), set()).add(tx)
+            self._streams.setdefault((flow.transport, flow.remote), {})[tx] = None
         return tx
 
     def transport_failed(self, flow: Flow, now: float) -> None:
@@ -183,7 +183,7 @@ class Transactions:
         if self._clients.pop(tx.key, None) is not None and tx.flow.is_reliable:
             address = (tx.flow.transport, tx.flow.remote)
             beside = self._streams[address]
-            beside.discard(tx)
+            beside.pop(tx, None)
             if not beside:
                 del self._streams[address]
 

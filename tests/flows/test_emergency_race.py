@@ -344,6 +344,20 @@ def test_112_by_a_way_that_is_waited_for_is_no_rival(tmp_path: Path) -> None:
     c1.silent()
 
 
+def test_nor_is_it_when_the_rival_has_failed(tmp_path: Path) -> None:
+    world = changed(tmp_path, BY_TCP)
+    a, c1, c2 = world.phone("101"), world.carrier(1, "TCP"), world.carrier(2)
+    swallows(world)
+    caller = a.call("18")
+    world.after(0.2)
+    late, rival = c1.called(), c2.called()
+    rival.answer(503)
+    world.after(0.5)
+    c1.silent()
+    late.answer(180)
+    caller.expect(180)
+
+
 def test_a_trunk_that_probing_found_down_is_not_tried_first(tmp_path: Path) -> None:
     world = changed(tmp_path, BY_TCP)
     swallows(world)
