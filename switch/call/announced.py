@@ -90,7 +90,7 @@ def on_disconnect(call: "Call", leg: Leg, event: Disconnect, now: float) -> None
         call.end(call.slug_of_hangup, "caller", event.at)
         return
     call.callee = None
-    if _goes_on(call, event.key, now) and call.hunt is not None and not call.hunt.is_empty:
+    if _goes_on(call, event.key, now) and call.has_next:
         call.try_next(now)
     else:
         _end_heard(call, now)
@@ -156,7 +156,7 @@ def on_fail(call: "Call", leg: Leg, event: Fail, now: float) -> None:
     waits = any(branch.is_open for branch in call.branches)
     if waits and not race.goes_on(call, leg):
         return
-    if call.hunt is not None and not call.hunt.is_empty:
+    if call.has_next:
         call.try_next(now)
     elif not waits:
         call.finish_with(best_failure(call.failures), now)
@@ -183,7 +183,7 @@ def _goes_on(call: "Call", key: str, now: float) -> bool:
     """Whether the call continues to its targets after the words."""
     decision = call.decision
     is_override = bool(decision.override_key) and key == decision.override_key
-    is_next = decision.action is Action.CONNECT and call.hunt is not None and not call.hunt.is_empty
+    is_next = decision.action is Action.CONNECT and call.has_next
     if not (is_override or is_next) or _has_no_line(call, now):
         return False
     if is_override:

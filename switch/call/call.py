@@ -104,6 +104,11 @@ class Call:
         self.try_next(now)
 
     @property
+    def has_next(self) -> bool:
+        """Whether there is another target to try."""
+        return self.hunt is not None and not self.hunt.is_empty
+
+    @property
     def caller_leg(self) -> CallerLeg:
         """The caller's leg while it is ours to answer (a restored call has a plain one)."""
         assert isinstance(self.caller, CallerLeg)
@@ -260,7 +265,7 @@ class Call:
         elif self.timer is None:
             if target.kind is TargetKind.ANNOUNCEMENT:
                 self.arm("spoken", ANNOUNCEMENT_LIMIT_S, now)
-            elif self.is_callback and self.hunt is not None and not self.hunt.is_empty:
+            elif self.is_callback and self.has_next:
                 self.arm("callback", callback.ALONE_S, now)
             else:
                 self.arm("ring", self.exchange.settings.ring_timeout_s, now)

@@ -109,7 +109,7 @@ def on_fail(call: "Call", leg: Leg, event: Fail, now: float) -> None:
     if any(branch.is_open for branch in call.branches) and not race.goes_on(call, leg):
         return
     retry = tries_all or event.status in leg.target.failover_on or event.status < 400
-    if retry and call.hunt is not None and not call.hunt.is_empty:
+    if retry and call.has_next:
         if call.is_callback:
             call.disarm()  # the phone that called has refused: the others have their full time
         call.try_next(now)

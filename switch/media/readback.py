@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from switch.media.catalogue import Announcement, announcements, is_name
-from switch.media.sounds import render
 
 _STREET = ("HNO", "HNS", "RD")
 _INSIDE = (
@@ -76,8 +75,3 @@ def compose_readback(
         end = dict(shipped.texts).get(language, "") if shipped else ""
         texts.append((language, f"{said} {end}".strip()))
     return Announcement(readback_name(line), tuple(texts), 1, _SPEED_WPM)
-
-
-def render_readback(line: str, civic: Mapping[str, str], insee: str, verdict: str) -> bytes:
-    """The WAV of `compose_readback`. Raises SpeechUnavailableError, ValueError."""
-    return render(compose_readback(line, civic, insee, verdict))

@@ -132,11 +132,6 @@ def replace_param(params: Params, name: str, value: str | None) -> Params:
     return tuple(changed)
 
 
-def without_param(params: Params, name: str) -> Params:
-    """`params` less `name`."""
-    return tuple(p for p in params if p[0].lower() != name)
-
-
 def write_params(params: Params) -> str:
     """ ";a=b;c", as on the wire. Raises LocalProtocolError for what would end the value early."""
     text = "".join([f";{k}" if v is None else f";{k}={v}" for k, v in params])

@@ -16,7 +16,6 @@ from switch.sip.errors import LocalProtocolError
 
 DIRECTIONS: Final = ("sendrecv", "sendonly", "recvonly", "inactive")  # RFC 3264 §5.1
 
-_ORIGIN: Final = re.compile(rb"^(o=\S+ \S+ )([0-9]{1,20})( )", re.MULTILINE)
 _RTPMAP: Final = re.compile(rb"a=rtpmap:([0-9]{1,3}) ([^/\s]+)/([0-9]{1,9})")
 _ANNEX_B: Final = re.compile(rb"(annexb=)yes", re.IGNORECASE)
 _DTX: Final = re.compile(rb"(usedtx=)1", re.IGNORECASE)
@@ -175,16 +174,6 @@ def without_silence_suppression(body: bytes) -> bytes:
     denials = [b"a=fmtp:%d annexb=no" % payload for payload in sorted(undenied)]
     changed[section.end : section.end] = denials
     return body if changed == lines else _join(body, changed)
-
-
-def bump_version(body: bytes, to: int | None = None) -> bytes:
-    """The body with the sess-version of o= one higher, or set to `to` (RFC 3264 §8)."""
-
-    def raised(match: re.Match[bytes]) -> bytes:
-        version = int(match.group(2)) + 1 if to is None else to
-        return match.group(1) + str(version).encode() + match.group(3)
-
-    return _ORIGIN.sub(raised, body, count=1)
 
 
 # One stream of the body

@@ -17,7 +17,6 @@ from switch.sip.grammar import (
     find_param,
     parse_params,
     replace_param,
-    without_param,
 )
 from switch.sip.limits import MAX_URI_CHARS
 
@@ -123,13 +122,6 @@ class Uri(NamedTuple):
         changed = self.params
         for name, value in params.items():
             changed = replace_param(changed, name, value)
-        return self._replace(params=changed)
-
-    def without_params(self, *names: str) -> Uri:
-        """A copy less some parameters."""
-        changed = self.params
-        for name in names:
-            changed = without_param(changed, name)
         return self._replace(params=changed)
 
     def is_equivalent(self, other: Uri) -> bool:

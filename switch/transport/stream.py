@@ -160,12 +160,6 @@ class StreamTransport:
         connection = self._by_address.get((flow.transport, flow.remote))
         return connection is not None and connection.flow.connection not in self._by_number
 
-    def close_flow(self, flow: Flow) -> None:
-        """Close a connection once what was sent on it has left."""
-        connection = self._by_number.get(flow.connection)
-        if connection is not None:
-            connection.close()
-
     def alias(self, flow: Flow, address: Address) -> None:
         """Use this connection for `address` too (RFC 5923): its peer has proved who it is."""
         connection = self._by_number.get(flow.connection)

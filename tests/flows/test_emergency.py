@@ -3,13 +3,7 @@
 import pytest
 
 from tests.flows.actors import Actor, Talk, World, hang_up, sdp
-
-
-def up(caller: Talk, callee: Talk) -> None:
-    callee.answer(200, body=sdp("psap"))
-    callee.expect("ACK")
-    caller.expect(200)
-    caller.ack()
+from tests.flows.ways_out import up
 
 
 def test_18_from_a_registered_phone_is_not_challenged(world: World) -> None:

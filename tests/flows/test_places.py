@@ -8,7 +8,8 @@ from switch.console.line_life import LineLives
 from switch.console.places import Places
 from switch.store.database import sqlite_url
 from switch.store.read import Reader
-from tests.flows.actors import Talk, World, hang_up, sdp
+from tests.flows.actors import Talk, World, hang_up
+from tests.flows.ways_out import up
 
 LYON = {"insee": "69383", "civic": {"HNO": "12", "RD": "rue Paul Bert"}}
 
@@ -25,13 +26,6 @@ def places(world: World, tmp_path: Path) -> Places:
 
 def pani(talk: Talk) -> str:
     return talk.invite.get("P-Access-Network-Info") or ""
-
-
-def up(caller: Talk, callee: Talk) -> None:
-    callee.answer(200, body=sdp("psap"))
-    callee.expect("ACK")
-    caller.expect(200)
-    caller.ack()
 
 
 def test_the_next_call_carries_the_new_location(world: World, places: Places) -> None:

@@ -7,8 +7,19 @@ from policy.model import LineState
 from switch.call.registered_from import declared
 from switch.console.line_life import LineLives
 from switch.facts.whereabouts import Declaration
-from tests.flows.actors import World, established, hang_up, sdp
+from tests.flows.actors import Actor, Talk, World, established, hang_up, sdp
 from tests.flows.ways_out import refuse
+
+
+def hearing(phone: Actor, speaker: Actor) -> tuple[Talk, Talk]:
+    """A phone that offers no media hears the warning in an answered call."""
+    caller = phone.call("18", body=b"")
+    words = speaker.called()
+    words.answer(200, body=sdp("words"))
+    caller.expect(200)
+    caller.ack(sdp("101"))
+    words.expect("ACK")
+    return caller, words
 
 
 def test_without_an_offer_the_warning_is_an_answered_call(world: World) -> None:
@@ -35,12 +46,7 @@ def test_without_an_offer_the_warning_is_an_answered_call(world: World) -> None:
 
 def test_key_1_in_an_answered_warning_moves_the_media(world: World) -> None:
     a, c, speaker = world.phone("101", "127.0.2.1"), world.carrier(1), world.speaker()
-    caller = a.call("18", body=b"")
-    words = speaker.called()
-    words.answer(200, body=sdp("words"))
-    caller.expect(200)
-    caller.ack(sdp("101"))
-    words.expect("ACK")
+    caller, words = hearing(a, speaker)
     words.send("BYE", ("X-Vigie-Key", "1"))
     words.expect(200)
     callee = c.called()
@@ -344,12 +350,7 @@ def test_between_phones_a_key_crosses_as_it_was_said(world: World) -> None:
 def test_a_phone_that_changes_its_media_while_it_hears_the_words(world: World) -> None:
     """Its re-INVITE is the worker's to answer; unanswered, it would stand in the way of the PSAP's."""
     a, c, speaker = world.phone("101", "127.0.2.1"), world.carrier(1), world.speaker()
-    caller = a.call("18", body=b"")
-    words = speaker.called()
-    words.answer(200, body=sdp("words"))
-    caller.expect(200)
-    caller.ack(sdp("101"))
-    words.expect("ACK")
+    caller, words = hearing(a, speaker)
     caller.reinvite(body=sdp("101", 2))
     asked = words.expect("INVITE")
     assert asked.body == sdp("101", 2)
@@ -373,12 +374,7 @@ def test_a_phone_that_changes_its_media_while_it_hears_the_words(world: World) -
 def test_the_psaps_media_cross_the_phones_own_change(world: World) -> None:
     """491 asks for another try, and is no refusal of the emergency call."""
     a, c, speaker = world.phone("101", "127.0.2.1"), world.carrier(1), world.speaker()
-    caller = a.call("18", body=b"")
-    words = speaker.called()
-    words.answer(200, body=sdp("words"))
-    caller.expect(200)
-    caller.ack(sdp("101"))
-    words.expect("ACK")
+    caller, words = hearing(a, speaker)
     words.send("BYE", ("X-Vigie-Key", "1"))
     words.expect(200)
     callee = c.called()

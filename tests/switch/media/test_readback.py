@@ -4,7 +4,8 @@ from io import BytesIO
 import pytest
 
 from switch.media.catalogue import announcements
-from switch.media.readback import compose_readback, readback_name, render_readback, spell
+from switch.media.readback import compose_readback, readback_name, spell
+from switch.media.sounds import render
 
 PARIS = {
     "country": "FR",
@@ -55,6 +56,6 @@ def test_an_unknown_verdict_is_an_error() -> None:
 
 
 def test_it_becomes_sound() -> None:
-    with wave.open(BytesIO(render_readback("101", PARIS, "75108", "")), "rb") as wav:
+    with wave.open(BytesIO(render(compose_readback("101", PARIS, "75108", ""))), "rb") as wav:
         assert wav.getframerate() == 8000
         assert wav.getnframes() > 8000 * 10

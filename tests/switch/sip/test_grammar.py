@@ -113,7 +113,6 @@ def test_finding_and_changing() -> None:
     assert grammar.find_param(params, "x") is None
     assert grammar.replace_param(params, "tag", "b")[0] == ("Tag", "b")
     assert grammar.replace_param(params, "new", None)[-1] == ("new", None)
-    assert grammar.without_param(params, "tag") == params[1:]
 
 
 @pytest.mark.parametrize("text", ["", "-1", "+1", "1_0", " 1", "1.0", "٣", "²", "11", "1" * 4000])

@@ -318,20 +318,6 @@ def test_a_silent_connection_of_a_registered_phone_is_kept(streams) -> None:
     run(test)
 
 
-def test_close_flow_lets_what_was_sent_arrive(streams) -> None:
-    async def test() -> None:
-        async with streams() as (transport, notes):
-            reader, writer = await asyncio.open_connection(*notes.bound)
-            writer.write(options())
-            flow = await notes.until("message")
-            transport.send(flow, b"last words")
-            transport.close_flow(flow)
-            assert await reader.read() == b"last words"
-            writer.close()
-
-    run(test)
-
-
 def test_ipv6(streams) -> None:
     async def test() -> None:
         async with streams(address="::1") as (_, far), streams(address="") as (transport, _):

@@ -9,6 +9,19 @@ down_revision = "0001"
 
 def upgrade() -> None:
     """Create the tables."""
+    _documents()
+    _firmware()
+    op.create_table(
+        "line_secret",
+        sa.Column("line", sa.String(), nullable=False),
+        sa.Column("ha1", sa.JSON(), nullable=False),
+        sa.Column("next_ha1", sa.JSON(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("line", name="pk_line_secret"),
+    )
+
+
+def _documents() -> None:
     op.create_table(
         "device",
         sa.Column("id", sa.String(), nullable=False),
@@ -52,15 +65,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("device", "n", name="pk_device_event"),
     )
     op.create_index("ix_device_event_at", "device_event", ["at"])
-    _firmware()
-    op.create_table(
-        "line_secret",
-        sa.Column("line", sa.String(), nullable=False),
-        sa.Column("ha1", sa.JSON(), nullable=False),
-        sa.Column("next_ha1", sa.JSON(), nullable=False),
-        sa.Column("at", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("line", name="pk_line_secret"),
-    )
 
 
 def _firmware() -> None:
